@@ -118,10 +118,7 @@ pub struct Invalid {
 
 impl Invalid {
     /// Refuses `field`, saying in `problem` what would be accepted.
-    pub fn new(
-        field: impl Into<Cow<'static, str>>,
-        problem: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<Cow<'static, str>>) -> Self {
         Self { field: field.into(), problem: problem.into() }
     }
 }

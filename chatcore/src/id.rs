@@ -220,7 +220,17 @@ pub(crate) fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
 ///
 /// At most 2^53 − 1, so that every JSON reader holds it exactly (RFC 8259, section 6).
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]

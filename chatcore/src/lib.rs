@@ -1,1 +1,15 @@
-//! In the making.
+//! Chat as a library: accounts, rooms, message logs, and the traits that store them.
+
+pub mod account;
+pub mod attachment;
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod mail;
+pub mod protocol;
+pub mod room;
+pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use error::{Code, Error, Invalid};

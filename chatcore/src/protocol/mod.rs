@@ -1,0 +1,1 @@
+//! The native protocol, `chatcore/1`.

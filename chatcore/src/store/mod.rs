@@ -1,0 +1,40 @@
+//! Where everything durable is kept.
+//!
+//! One trait per noun; [`Store`] is all of them together.
+
+pub mod memory;
+
+use std::error::Error as StdError;
+
+use crate::error::Code;
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// How storage fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Not reachable, busy for too long, or shutting down. Trying again may succeed.
+    #[error("storage is unavailable")]
+    Unavailable(#[source] Cause),
+    /// No space is left.
+    #[error("storage is full")]
+    Full(#[source] Cause),
+    /// What was read cannot be: a broken file, or rows written by something else.
+    #[error("storage holds something unreadable")]
+    Corrupt(#[source] Cause),
+    /// The schema is of a newer version than this build knows, or the settings break a promise.
+    #[error("storage cannot be used: {0}")]
+    Unusable(String),
+}
+
+impl StoreError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unavailable(_) => Code::Unavailable,
+            Self::Full(_) => Code::StorageFull,
+            Self::Corrupt(_) | Self::Unusable(_) => Code::Internal,
+        }
+    }
+}
