@@ -1,0 +1,54 @@
+//! The numbers that bound what one user, one room or one request may take.
+
+use std::time::Duration;
+
+/// Bounds on rooms and messages, announced to clients and enforced under the room's lock.
+///
+/// Changing one never touches what is stored: a lower bound holds for what comes after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest text of a message, in bytes of UTF-8. Default 65,536.
+    pub text_bytes: usize,
+    /// The longest `meta` of a message, in bytes of its JSON. Default 4,096.
+    pub meta_bytes: usize,
+    /// Attachments of one message. Default 10.
+    pub attachments: usize,
+    /// The longest room name, in characters. Default 100.
+    pub name_chars: usize,
+    /// The longest topic, or reason of a kick or ban, in characters. Default 1,000.
+    pub topic_chars: usize,
+    /// Members of one room. Default 100,000.
+    pub members: u32,
+    /// People invited when a room is made. Default 100.
+    pub invitees: usize,
+    /// Rooms that one user may be in. Default 10,000.
+    pub rooms: u32,
+    /// Different emoji on one message. Default 20.
+    pub reactions: u32,
+    /// Pinned messages of one room. Default 100.
+    pub pins: u32,
+    /// Items of one page. Default 200.
+    pub page: u32,
+    /// How far a mute or ban with an end may reach. Default 10 years.
+    pub sanction: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            text_bytes: 64 * 1024,
+            meta_bytes: 4 * 1024,
+            attachments: 10,
+            name_chars: 100,
+            topic_chars: 1_000,
+            members: 100_000,
+            invitees: 100,
+            rooms: 10_000,
+            reactions: 20,
+            pins: 100,
+            page: 200,
+            sanction: Duration::from_secs(10 * 365 * 86_400),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A message on its way into the log.
+
+use unicode_normalization::char::is_combining_mark;
+
+use crate::error::{Error, Invalid};
+use crate::id::{AttachmentId, ClientMsgId, InvalidId, MessageId, hash_parts};
+use crate::limits::Limits;
+
+/// Marks that one character may carry: enough for every living script, not for a tower of them.
+const COMBINING_MARKS: usize = 16;
+
+/// What to send.
+///
+/// ```
+/// use chatcore::log::Draft;
+/// let draft = Draft::text("hello").once("order-4711-confirmed")?;
+/// # Ok::<(), chatcore::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
+    /// The text; may be empty if there are attachments.
+    pub text: String,
+    /// The sender's own name for it. Without one a fresh one is made, and a retry is a new message.
+    pub client_msg_id: Option<ClientMsgId>,
+    /// The message that it answers, in the same room.
+    pub reply_to: Option<MessageId>,
+    /// Files that the sender has uploaded before.
+    pub attachments: Vec<AttachmentId>,
+    /// The host's own data.
+    pub meta: Option<serde_json::Value>,
+}
+
+impl Draft {
+    /// A message of text alone.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// Names the message, so that sending it again has no second effect, for ever.
+    ///
+    /// # Errors
+    /// If `id` is not a valid [`ClientMsgId`].
+    pub fn once(mut self, id: &str) -> Result<Self, InvalidId> {
+        self.client_msg_id = Some(ClientMsgId::parse(id)?);
+        Ok(self)
+    }
+
+    /// Marks it as an answer to `message`.
+    #[must_use]
+    pub fn reply_to(mut self, message: MessageId) -> Self {
+        self.reply_to = Some(message);
+        self
+    }
+
+    /// Adds uploaded files.
+    #[must_use]
+    pub fn attach(mut self, files: impl IntoIterator<Item = AttachmentId>) -> Self {
+        self.attachments.extend(files);
+        self
+    }
+
+    /// Checks all that can be known without the room.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
+        if self.text.is_empty() && self.attachments.is_empty() {
+            return Err(Invalid::new("text", "a message needs text or an attachment").into());
+        }
+        check_text("text", &self.text, limits)?;
+        if self.attachments.len() > limits.attachments {
+            let most = limits.attachments;
+            return Err(TooMany { what: "attachments of a message", most: most as u64 }.into());
+        }
+        if let Some(meta) = &self.meta {
+            if meta.to_string().len() > limits.meta_bytes {
+                let most = limits.meta_bytes;
+                return Err(TooLarge { what: "meta", most: most as u64 }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// What tells this message from another sent under the same `client_msg_id`.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let meta = self.meta.as_ref().map(ToString::to_string);
+        let mut parts: Vec<&[u8]> = vec![
+            b"send",
+            self.text.as_bytes(),
+            self.reply_to.as_ref().map_or("", MessageId::as_str).as_bytes(),
+            meta.as_deref().unwrap_or("").as_bytes(),
+        ];
+        parts.extend(self.attachments.iter().map(|id| id.as_str().as_bytes()));
+        fingerprint(&parts)
+    }
+}
+
+use crate::room::{TooLarge, TooMany};
+
+/// A short hash of a request's content.
+pub(crate) type Fingerprint = [u8; 16];
+
+pub(crate) fn fingerprint(parts: &[&[u8]]) -> Fingerprint {
+    let hash = hash_parts(parts);
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash[..16]);
+    short
+}
+
+/// Checks a text that everyone in a room will be shown.
+pub(crate) fn check_text(field: &'static str, text: &str, limits: &Limits) -> Result<(), Error> {
+    if text.len() > limits.text_bytes {
+        return Err(TooLarge { what: field, most: limits.text_bytes as u64 }.into());
+    }
+    if text.contains('\0') {
+        return Err(Invalid::new(field, format!("{field} must not contain U+0000")).into());
+    }
+    let mut marks = 0;
+    for c in text.chars() {
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        if marks > COMBINING_MARKS {
+            return Err(Invalid::new(
+                field,
+                format!("{field} has more than {COMBINING_MARKS} combining marks on one character"),
+            )
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The log of a room: everything durable that happens there, in one dense order.
+//!
+//! History, live delivery, resume, unread counts and statistics are all positions in this log.
+
+mod draft;
+mod entry;
+mod page;
+
+pub use draft::Draft;
+pub use entry::{AttachmentRef, Body, Entry, Kind};
+pub use page::{Anchor, Cursor, HistoryPage, HistoryQuery, Message, Reaction};
