@@ -164,6 +164,13 @@ macro_rules! random_id {
 }
 random_id!(UserId: 12, RoomId: 12, SessionId: 16, AttachmentId: 16, Epoch: 6);
 
+impl UserId {
+    /// The host itself, as the author of what it does without a user. No account has this name.
+    pub fn system() -> Self {
+        Self("~system".into())
+    }
+}
+
 impl RoomId {
     /// The direct room of two people: the same whoever asks, so that there is one per pair.
     pub fn direct(a: &UserId, b: &UserId) -> Self {

@@ -5,6 +5,8 @@ pub mod attachment;
 pub mod clock;
 pub mod error;
 pub mod id;
+pub mod limits;
+pub mod log;
 pub mod mail;
 pub mod protocol;
 pub mod room;

@@ -5,6 +5,7 @@ use unicode_normalization::char::is_combining_mark;
 use crate::error::{Error, Invalid};
 use crate::id::{AttachmentId, ClientMsgId, InvalidId, MessageId, hash_parts};
 use crate::limits::Limits;
+use crate::room::Rejection;
 
 /// Marks that one character may carry: enough for every living script, not for a tower of them.
 const COMBINING_MARKS: usize = 16;
@@ -67,13 +68,15 @@ impl Draft {
         check_text("text", &self.text, limits)?;
         if self.attachments.len() > limits.attachments {
             let most = limits.attachments;
-            return Err(TooMany { what: "attachments of a message", most: most as u64 }.into());
+            return Err(
+                Rejection::TooMany { what: "attachments of a message", most: most as u64 }.into()
+            );
         }
-        if let Some(meta) = &self.meta {
-            if meta.to_string().len() > limits.meta_bytes {
-                let most = limits.meta_bytes;
-                return Err(TooLarge { what: "meta", most: most as u64 }.into());
-            }
+        if let Some(meta) = &self.meta
+            && meta.to_string().len() > limits.meta_bytes
+        {
+            let most = limits.meta_bytes;
+            return Err(Rejection::TooLarge { what: "meta", most: most as u64 }.into());
         }
         Ok(())
     }
@@ -92,8 +95,6 @@ impl Draft {
     }
 }
 
-use crate::room::{TooLarge, TooMany};
-
 /// A short hash of a request's content.
 pub(crate) type Fingerprint = [u8; 16];
 
@@ -107,7 +108,7 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> Fingerprint {
 /// Checks a text that everyone in a room will be shown.
 pub(crate) fn check_text(field: &'static str, text: &str, limits: &Limits) -> Result<(), Error> {
     if text.len() > limits.text_bytes {
-        return Err(TooLarge { what: field, most: limits.text_bytes as u64 }.into());
+        return Err(Rejection::TooLarge { what: field, most: limits.text_bytes as u64 }.into());
     }
     if text.contains('\0') {
         return Err(Invalid::new(field, format!("{field} must not contain U+0000")).into());

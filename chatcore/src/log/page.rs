@@ -140,7 +140,13 @@ impl Message {
     /// The message that `entry` carries, without its reactions; none for other kinds of entries.
     pub fn from_entry(entry: &Entry) -> Option<Self> {
         let super::Body::Message {
-            message_id, text, reply_to, attachments, meta, edited_at, deleted_at,
+            message_id,
+            text,
+            reply_to,
+            attachments,
+            meta,
+            edited_at,
+            deleted_at,
         } = &entry.body
         else {
             return None;

@@ -1,21 +1,23 @@
-//! Rooms, members, roles.
+//! Rooms, members, roles: what they are, and the rules.
+//!
+//! The rules are pure: [`plan`] takes what is known of a room (a [`View`]) and a
+//! [`Command`], and says what becomes of it. A store runs them under the room's lock, in the
+//! transaction that writes, so that nothing changes between the check and the deed.
+//!
+//! ```text
+//! Command ─ needs ─► store loads a View under the lock ─► decide ─► Changes ─► store writes, commits
+//! ```
 
-use std::time::Duration;
+mod command;
+mod decide;
+mod model;
+mod plan;
+mod rejection;
+mod view;
 
-use crate::error::Code;
-
-/// Why the rules of the chat refuse something.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Rejection {}
-
-impl Rejection {
-    /// The stable code.
-    pub fn code(&self) -> Code {
-        match *self {}
-    }
-    /// How long to wait before trying again, where waiting helps.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match *self {}
-    }
-}
+pub use command::{Action, Actor, Command, MemberAction, Needs, NewRoom, RoomUpdate, SendAction};
+pub use decide::Outcome;
+pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};
+pub use plan::{Changes, Plan, plan};
+pub use rejection::Rejection;
+pub use view::{MessageState, PriorSend, ReactionState, Upload, View, Views};

@@ -2,7 +2,12 @@
 //!
 //! One trait per noun; [`Store`] is all of them together.
 
+mod log;
 pub mod memory;
+mod room;
+
+pub use log::{Committed, LogStore, Run, Toward};
+pub use room::{RoomCounts, RoomFilter, RoomStore};
 
 use std::error::Error as StdError;
 
@@ -38,3 +43,8 @@ impl StoreError {
         }
     }
 }
+
+/// Everything durable, in one place.
+pub trait Store: LogStore + RoomStore {}
+
+impl<T: LogStore + RoomStore> Store for T {}

@@ -1,6 +1,36 @@
 //! A store in memory: for tests, for programs that keep nothing, and as the plainest statement of
 //! what the traits ask.
 
+mod log;
+mod room;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::SystemRandom;
+use crate::id::Epoch;
+
 /// Keeps everything in memory; what is acked is gone with the process.
-#[derive(Debug, Default)]
-pub struct MemoryStore {}
+#[derive(Debug)]
+pub struct MemoryStore {
+    epoch: Epoch,
+    logs: Mutex<log::Logs>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self { epoch: Epoch::random(&SystemRandom), logs: Mutex::default() }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Locks. What a panic may have left half done is still whole here: every change is made by code
+/// that cannot fail midway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,332 @@
+//! What can be asked of a room.
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Invalid};
+use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
+use crate::limits::Limits;
+use crate::log::Draft;
+use crate::room::{Rejection, Role, RoomKind};
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Someone, bound by the rules.
+    User(UserId),
+    /// The host itself, to whom every room is open.
+    System,
+}
+
+impl Actor {
+    /// The name that entries carry.
+    pub fn id(&self) -> UserId {
+        match self {
+            Self::User(user) => user.clone(),
+            Self::System => UserId::system(),
+        }
+    }
+}
+
+/// One request to one room.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Which room; for [`Action::Create`], the one to make.
+    pub room: RoomId,
+    /// Who asks.
+    pub actor: Actor,
+    /// The moment that the decision takes for now.
+    pub at: Timestamp,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// What is asked of a room.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Make it. If it is there (a direct room, the lobby), this is [`Action::Enter`].
+    Create(NewRoom),
+    /// Come in.
+    Enter,
+    /// Go.
+    Leave,
+    /// Say something.
+    Send(SendAction),
+    /// Change the text of one's own message.
+    Edit {
+        /// Which.
+        message: MessageId,
+        /// The caller's name for this edit.
+        client_msg_id: ClientMsgId,
+        /// The new text.
+        text: String,
+    },
+    /// Delete a message.
+    Delete {
+        /// Which.
+        message: MessageId,
+        /// The caller's name for this deletion.
+        client_msg_id: ClientMsgId,
+    },
+    /// Add (`on`) or take back a reaction.
+    React {
+        /// To which message.
+        message: MessageId,
+        /// Which.
+        emoji: String,
+        /// Whether it shall be there.
+        on: bool,
+    },
+    /// Pin (`on`) or unpin a message.
+    Pin {
+        /// Which.
+        message: MessageId,
+        /// Whether it shall be pinned.
+        on: bool,
+    },
+    /// Do something to someone.
+    Member {
+        /// To whom.
+        target: UserId,
+        /// What.
+        what: MemberAction,
+    },
+    /// Describe the room anew.
+    Update(RoomUpdate),
+    /// Move the caller's marks forward.
+    Mark {
+        /// All up to here is read.
+        read: Option<Seq>,
+        /// All up to here has arrived.
+        delivered: Option<Seq>,
+    },
+}
+
+/// A message on its way, with the name under which it takes effect once.
+#[derive(Clone, Debug)]
+pub struct SendAction {
+    /// What to send; its `client_msg_id` is the one beside it.
+    pub draft: Draft,
+    /// The sender's name for it.
+    pub client_msg_id: ClientMsgId,
+    /// The message's own name, derived from it.
+    pub message_id: MessageId,
+}
+
+/// A room to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRoom {
+    /// Who may find it.
+    pub kind: RoomKind,
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it is about.
+    pub topic: Option<String>,
+    /// Whom to ask in; of a direct room, the other one.
+    pub members: Vec<UserId>,
+    /// Whether it outlives its last member.
+    pub keep: bool,
+}
+
+impl NewRoom {
+    fn of_kind(kind: RoomKind, name: Option<String>) -> Self {
+        Self { kind, name, topic: None, members: Vec::new(), keep: false }
+    }
+
+    /// A room that everyone may enter.
+    pub fn public(name: impl Into<String>) -> Self {
+        Self::of_kind(RoomKind::Public, Some(name.into()))
+    }
+
+    /// A room for those who are asked in.
+    pub fn private(name: impl Into<String>) -> Self {
+        Self::of_kind(RoomKind::Private, Some(name.into()))
+    }
+
+    /// The room of the caller and `other`.
+    pub fn direct(other: UserId) -> Self {
+        Self { members: vec![other], ..Self::of_kind(RoomKind::Direct, None) }
+    }
+
+    /// Asks these in.
+    #[must_use]
+    pub fn invite(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
+        self.members.extend(users);
+        self
+    }
+
+    /// Says what it is about.
+    #[must_use]
+    pub fn topic(mut self, topic: impl Into<String>) -> Self {
+        self.topic = Some(topic.into());
+        self
+    }
+
+    /// Keeps it when its last member leaves.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.keep = true;
+        self
+    }
+
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
+        check_line("name", self.name.as_deref(), limits.name_chars)?;
+        check_line("topic", self.topic.as_deref(), limits.topic_chars)?;
+        if self.kind == RoomKind::Direct && self.members.len() != 1 {
+            return Err(Invalid::new("members", "a direct room needs exactly one other").into());
+        }
+        if self.members.len() > limits.invitees {
+            let most = limits.invitees as u64;
+            return Err(Rejection::TooMany { what: "members to invite at once", most }.into());
+        }
+        Ok(())
+    }
+}
+
+/// A room's new description. What is `None` stays as it is; an empty text takes it away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomUpdate {
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it is about.
+    pub topic: Option<String>,
+    /// Who may find it; a direct room stays one.
+    pub kind: Option<RoomKind>,
+}
+
+impl RoomUpdate {
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
+        check_line("name", self.name.as_deref(), limits.name_chars)?;
+        Ok(check_line("topic", self.topic.as_deref(), limits.topic_chars)?)
+    }
+}
+
+/// What can be done to someone in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MemberAction {
+    /// Ask them in.
+    Invite,
+    /// Send them out.
+    Kick {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Shut them out.
+    Ban {
+        /// Until when; without one, until unbanned.
+        until: Option<Timestamp>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Lift a ban.
+    Unban,
+    /// Let them read but not write.
+    Mute {
+        /// Until when; without one, until unmuted.
+        until: Option<Timestamp>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Lift a mute.
+    Unmute,
+    /// Change what they may do.
+    Role(Role),
+}
+
+impl MemberAction {
+    pub(crate) fn check(&self, now: Timestamp, limits: &Limits) -> Result<(), Error> {
+        let (until, reason) = match self {
+            Self::Kick { reason } => (None, reason),
+            Self::Ban { until, reason } | Self::Mute { until, reason } => (*until, reason),
+            Self::Invite | Self::Unban | Self::Unmute | Self::Role(_) => return Ok(()),
+        };
+        check_line("reason", reason.as_deref(), limits.topic_chars)?;
+        match until {
+            Some(t) if t <= now => Err(Invalid::new("until", "until must be in the future").into()),
+            Some(t) if t > now.after(limits.sanction) => {
+                Err(Invalid::new("until", "until is too far away; leave it out for no end").into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Checks a text of one line.
+pub(crate) fn check_line(
+    field: &'static str,
+    text: Option<&str>,
+    most: usize,
+) -> Result<(), Invalid> {
+    let Some(text) = text else { return Ok(()) };
+    if text.chars().count() > most {
+        return Err(Invalid::new(field, format!("{field} must be at most {most} characters")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Invalid::new(field, format!("{field} must not have control characters")));
+    }
+    Ok(())
+}
+
+/// What a store must load before a command can be decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// How these people stand to the room.
+    pub members: Vec<UserId>,
+    /// How many rooms these people are in.
+    pub joined_counts: Vec<UserId>,
+    /// What was done under these names.
+    pub sends: Vec<MessageId>,
+    /// These messages as they stand now.
+    pub messages: Vec<MessageId>,
+    /// These messages' reactions.
+    pub reactions: Vec<MessageId>,
+    /// These uploads.
+    pub uploads: Vec<AttachmentId>,
+    /// Those next in the order of succession: joined, highest role first, then longest in.
+    pub successors: bool,
+    /// The count of messages up to here.
+    pub n_at: Option<Seq>,
+}
+
+impl Command {
+    /// What must be loaded before this can be decided.
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        let actor = match &self.actor {
+            Actor::User(user) => Some(user.clone()),
+            Actor::System => None,
+        };
+        needs.members.extend(actor.clone());
+        match &self.action {
+            Action::Create(new) => {
+                needs.members.extend(new.members.iter().cloned());
+                needs.joined_counts.extend(actor);
+                if new.kind == RoomKind::Direct {
+                    needs.joined_counts.extend(new.members.iter().cloned());
+                }
+            }
+            Action::Enter => needs.joined_counts.extend(actor),
+            Action::Leave => needs.successors = true,
+            Action::Send(send) => {
+                needs.sends.push(send.message_id.clone());
+                needs.messages.extend(send.draft.reply_to.clone());
+                needs.uploads.extend(send.draft.attachments.iter().cloned());
+            }
+            Action::Edit { message, client_msg_id, .. }
+            | Action::Delete { message, client_msg_id } => {
+                let key = MessageId::derive(&self.room, &self.actor.id(), client_msg_id);
+                needs.sends.push(key);
+                needs.messages.push(message.clone());
+            }
+            Action::React { message, .. } => {
+                needs.messages.push(message.clone());
+                needs.reactions.push(message.clone());
+            }
+            Action::Pin { message, .. } => needs.messages.push(message.clone()),
+            Action::Member { target, .. } => needs.members.push(target.clone()),
+            Action::Update(_) => {}
+            Action::Mark { read, .. } => needs.n_at = *read,
+        }
+        needs
+    }
+}

@@ -1,0 +1,134 @@
+//! A batch of commands, decided in order, as one set of changes.
+
+use std::collections::BTreeMap;
+
+use super::decide::{Decision, Outcome, decide};
+use super::view::Views;
+use super::{Command, Member, PriorSend, Rejection, Room};
+use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
+use crate::limits::Limits;
+use crate::log::Entry;
+
+/// What becomes of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// For each command, in order, what it came to.
+    pub outcomes: Vec<Result<Outcome, Rejection>>,
+    /// What to write, all of it or nothing.
+    pub changes: Changes,
+}
+
+/// What a store writes in one transaction. Later entries of a map replace earlier ones, so that each
+/// row is written once however many commands touched it.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Rooms as they are now.
+    pub rooms: BTreeMap<RoomId, Room>,
+    /// Members as they are now.
+    pub members: BTreeMap<(RoomId, UserId), Member>,
+    /// How many more (or fewer) rooms people are in.
+    pub joined_counts: BTreeMap<UserId, i64>,
+    /// New entries, in order; within a room their `seq` is dense.
+    pub entries: Vec<Entry>,
+    /// Older messages in their new form. A message that is new in this batch is changed in `entries`.
+    pub rewritten: BTreeMap<(RoomId, Seq), Entry>,
+    /// Names that have taken effect.
+    pub sends: BTreeMap<(RoomId, MessageId), PriorSend>,
+    /// Uploads that are in a message now.
+    pub bound: BTreeMap<AttachmentId, (RoomId, Seq)>,
+    /// Files that no message needs any more.
+    pub released: Vec<AttachmentId>,
+    /// Reactions given (`Some`) or taken back (`None`), with how many have given that one now.
+    pub reactions: BTreeMap<(RoomId, Seq, String, UserId), bool>,
+    /// How many have given each reaction now; 0: none.
+    pub reaction_counts: BTreeMap<(RoomId, Seq, String), u32>,
+    /// Messages pinned or unpinned.
+    pub pins: BTreeMap<(RoomId, Seq), bool>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty() && self.members.is_empty()
+    }
+}
+
+/// Decides `commands` in order, each against what the earlier ones left in `views`.
+///
+/// The caller holds the lock of every room named and writes [`Plan::changes`] in the same transaction
+/// in which it loaded `views`.
+pub fn plan(views: &mut Views, commands: &[Command], limits: &Limits) -> Plan {
+    let mut plan = Plan::default();
+    for command in commands {
+        let outcome = decide(views, command, limits).map(|decision| {
+            let Decision { outcome, changes } = decision;
+            apply(views, &changes);
+            plan.changes.merge(changes);
+            outcome
+        });
+        plan.outcomes.push(outcome);
+    }
+    plan
+}
+
+/// Makes `views` what they will be once `changes` are written.
+fn apply(views: &mut Views, changes: &Changes) {
+    for (user, by) in &changes.joined_counts {
+        if let Some(count) = views.joined_counts.get_mut(user) {
+            *count = u32::try_from(i64::from(*count) + by).unwrap_or(0);
+        }
+    }
+    for id in changes.bound.keys() {
+        views.uploads.remove(id);
+    }
+    for (id, room) in &changes.rooms {
+        views.rooms.entry(id.clone()).or_default().room = Some(room.clone());
+    }
+    for ((room, user), member) in &changes.members {
+        views.rooms.entry(room.clone()).or_default().members.insert(user.clone(), member.clone());
+    }
+    for ((room, id), send) in &changes.sends {
+        views.rooms.entry(room.clone()).or_default().sends.insert(id.clone(), send.clone());
+    }
+    for entry in changes.entries.iter().chain(changes.rewritten.values()) {
+        let view = views.rooms.entry(entry.room.clone()).or_default();
+        view.changed(entry);
+    }
+    for ((room, seq), on) in &changes.pins {
+        let view = views.rooms.entry(room.clone()).or_default();
+        if let Some(state) = view.messages.values_mut().find(|m| m.entry.seq == *seq) {
+            state.pinned = *on;
+        }
+    }
+    for ((room, seq, emoji, user), on) in &changes.reactions {
+        let view = views.rooms.entry(room.clone()).or_default();
+        let count = changes.reaction_counts.get(&(room.clone(), *seq, emoji.clone()));
+        view.reacted(*seq, emoji, user, *on, count.copied().unwrap_or(0));
+    }
+}
+
+impl Changes {
+    fn merge(&mut self, later: Self) {
+        self.rooms.extend(later.rooms);
+        self.members.extend(later.members);
+        for (user, by) in later.joined_counts {
+            *self.joined_counts.entry(user).or_default() += by;
+        }
+        self.entries.extend(later.entries);
+        for (key, entry) in later.rewritten {
+            // A message of this very batch is not written yet: change it where it waits.
+            match self.entries.iter_mut().find(|e| e.seq == key.1 && e.room == key.0) {
+                Some(waiting) => *waiting = entry,
+                None => {
+                    self.rewritten.insert(key, entry);
+                }
+            }
+        }
+        self.sends.extend(later.sends);
+        self.bound.extend(later.bound);
+        self.released.extend(later.released);
+        self.reactions.extend(later.reactions);
+        self.reaction_counts.extend(later.reaction_counts);
+        self.pins.extend(later.pins);
+    }
+}

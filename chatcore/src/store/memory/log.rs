@@ -1,0 +1,321 @@
+//! Logs in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, lock};
+use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
+use crate::limits::Limits;
+use crate::log::{Entry, Message, Reaction};
+use crate::room::{
+    Changes, Command, Member, MessageState, Plan, PriorSend, ReactionState, Room, View, Views, plan,
+};
+use crate::store::{Committed, LogStore, Run, StoreError, Toward};
+
+/// All rooms.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    pub(super) rooms: BTreeMap<RoomId, RoomLog>,
+    pub(super) joined: HashMap<UserId, BTreeSet<RoomId>>,
+    pub(super) messages_ever: u64,
+    runs: Vec<Run>,
+}
+
+/// One room, with all that hangs on it.
+#[derive(Debug)]
+pub(super) struct RoomLog {
+    pub(super) room: Room,
+    pub(super) members: BTreeMap<UserId, Member>,
+    /// Entry `seq` stands at `seq - base - 1`.
+    entries: Vec<Entry>,
+    base: u64,
+    /// Places of messages, in order.
+    messages: Vec<Seq>,
+    sends: HashMap<MessageId, PriorSend>,
+    pins: BTreeSet<Seq>,
+    /// By place and emoji, in the order of first use.
+    reactions: BTreeMap<Seq, Vec<(String, BTreeSet<UserId>)>>,
+}
+
+impl RoomLog {
+    fn new(room: Room) -> Self {
+        Self {
+            room,
+            members: BTreeMap::new(),
+            entries: Vec::new(),
+            base: 0,
+            messages: Vec::new(),
+            sends: HashMap::new(),
+            pins: BTreeSet::new(),
+            reactions: BTreeMap::new(),
+        }
+    }
+
+    fn index(&self, seq: Seq) -> Option<usize> {
+        usize::try_from(seq.0.checked_sub(self.base + 1)?).ok()
+    }
+
+    fn entry(&self, seq: Seq) -> Option<&Entry> {
+        self.entries.get(self.index(seq)?)
+    }
+
+    fn message(&self, id: &MessageId) -> Option<&Entry> {
+        let entry = self.entry(self.sends.get(id)?.seq)?;
+        (entry.n.is_some() && entry.body.message_id() == Some(id)).then_some(entry)
+    }
+
+    fn shown(&self, seq: Seq, viewer: &UserId) -> Option<Message> {
+        let mut message = Message::from_entry(self.entry(seq)?)?;
+        message.pinned = self.pins.contains(&seq);
+        message.reactions = self.reactions.get(&seq).map_or_else(Vec::new, |all| {
+            all.iter()
+                .map(|(emoji, users)| Reaction {
+                    emoji: emoji.clone(),
+                    count: u32::try_from(users.len()).unwrap_or(u32::MAX),
+                    mine: users.contains(viewer),
+                })
+                .collect()
+        });
+        Some(message)
+    }
+
+    /// What `command` needs to know of this room.
+    fn fill(&self, view: &mut View, command: &Command, successors: usize) {
+        let needs = command.needs();
+        view.room = Some(self.room.clone());
+        for user in needs.members {
+            if let Some(member) = self.members.get(&user) {
+                view.members.insert(user, member.clone());
+            }
+        }
+        for id in needs.sends {
+            if let Some(send) = self.sends.get(&id) {
+                view.sends.insert(id, send.clone());
+            }
+        }
+        for id in needs.messages {
+            if let Some(entry) = self.message(&id) {
+                let pinned = self.pins.contains(&entry.seq);
+                view.messages.insert(id, MessageState { entry: entry.clone(), pinned });
+            }
+        }
+        for id in needs.reactions {
+            if let Some(all) = self.message(&id).and_then(|m| self.reactions.get(&m.seq)) {
+                let state = view.reactions.entry(id).or_insert_with(ReactionState::default);
+                for (emoji, users) in all {
+                    let count = u32::try_from(users.len()).unwrap_or(u32::MAX);
+                    state.counts.insert(emoji.clone(), count);
+                    let actor = command.actor.id();
+                    if users.contains(&actor) {
+                        state.held.insert((emoji.clone(), actor));
+                    }
+                }
+            }
+        }
+        if let Some(seq) = needs.n_at {
+            let n = self.messages.partition_point(|m| *m <= seq);
+            let before = self.room.head_n - self.messages.len() as u64;
+            view.n_at.insert(seq, before + n as u64);
+        }
+        if needs.successors {
+            let mut heirs: Vec<_> = self.members.values().filter(|m| m.joined()).collect();
+            heirs.sort_by_key(|m| (std::cmp::Reverse(m.role), m.entered_seq));
+            for heir in heirs.into_iter().take(successors + 1) {
+                view.members.insert(heir.user.clone(), heir.clone());
+            }
+        }
+    }
+}
+
+impl Logs {
+    fn views(&self, epoch: &Epoch, batch: &[Command]) -> Views {
+        let mut views = Views {
+            epoch: epoch.clone(),
+            rooms: HashMap::new(),
+            joined_counts: HashMap::new(),
+            uploads: HashMap::new(),
+        };
+        for command in batch {
+            let view = views.rooms.entry(command.room.clone()).or_default();
+            if let Some(log) = self.rooms.get(&command.room) {
+                log.fill(view, command, batch.len());
+            }
+            for user in command.needs().joined_counts {
+                let count = self.joined.get(&user).map_or(0, BTreeSet::len);
+                views.joined_counts.insert(user, u32::try_from(count).unwrap_or(u32::MAX));
+            }
+        }
+        views
+    }
+
+    fn write(&mut self, changes: &Changes) {
+        for (id, room) in &changes.rooms {
+            match self.rooms.get_mut(id) {
+                Some(log) => log.room = room.clone(),
+                None => {
+                    self.rooms.insert(id.clone(), RoomLog::new(room.clone()));
+                }
+            }
+        }
+        for ((room, user), member) in &changes.members {
+            let rooms = self.joined.entry(user.clone()).or_default();
+            if member.joined() {
+                rooms.insert(room.clone());
+            } else {
+                rooms.remove(room);
+            }
+            if let Some(log) = self.rooms.get_mut(room) {
+                log.members.insert(user.clone(), member.clone());
+            }
+        }
+        for entry in &changes.entries {
+            let Some(log) = self.rooms.get_mut(&entry.room) else { continue };
+            if entry.n.is_some() {
+                log.messages.push(entry.seq);
+                self.messages_ever += 1;
+            }
+            log.entries.push(entry.clone());
+            match self.runs.last_mut() {
+                Some(run) if run.room == entry.room && run.last.next() == entry.seq => {
+                    run.last = entry.seq;
+                }
+                _ => self.runs.push(Run {
+                    pos: self.runs.len() as u64 + 1,
+                    room: entry.room.clone(),
+                    first: entry.seq,
+                    last: entry.seq,
+                }),
+            }
+        }
+        for ((room, seq), entry) in &changes.rewritten {
+            if let Some(log) = self.rooms.get_mut(room)
+                && let Some(index) = log.index(*seq)
+                && let Some(old) = log.entries.get_mut(index)
+            {
+                *old = entry.clone();
+            }
+        }
+        for ((room, id), send) in &changes.sends {
+            if let Some(log) = self.rooms.get_mut(room) {
+                log.sends.insert(id.clone(), send.clone());
+            }
+        }
+        for ((room, seq), on) in &changes.pins {
+            if let Some(log) = self.rooms.get_mut(room) {
+                if *on {
+                    log.pins.insert(*seq)
+                } else {
+                    log.pins.remove(seq)
+                };
+            }
+        }
+        for ((room, seq, emoji, user), on) in &changes.reactions {
+            let Some(log) = self.rooms.get_mut(room) else { continue };
+            let all = log.reactions.entry(*seq).or_default();
+            let at = all.iter().position(|(e, _)| e == emoji).unwrap_or_else(|| {
+                all.push((emoji.clone(), BTreeSet::new()));
+                all.len() - 1
+            });
+            if *on {
+                all[at].1.insert(user.clone())
+            } else {
+                all[at].1.remove(user)
+            };
+            if all[at].1.is_empty() {
+                all.remove(at);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl LogStore for MemoryStore {
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        Ok(self.epoch.clone())
+    }
+
+    async fn commit(&self, batch: &[Command], limits: &Limits) -> Result<Committed, StoreError> {
+        let mut logs = lock(&self.logs);
+        let mut views = logs.views(&self.epoch, batch);
+        let Plan { outcomes, changes } = plan(&mut views, batch, limits);
+        logs.write(&changes);
+        Ok(Committed::new(outcomes, changes))
+    }
+
+    async fn entries(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let logs = lock(&self.logs);
+        let Some(log) = logs.rooms.get(room) else { return Ok(Vec::new()) };
+        let after = after.max(log.room.floor_seq).max(Seq(log.base));
+        let start = log.index(after.next()).unwrap_or(0);
+        Ok(log.entries.iter().skip(start).take(limit as usize).cloned().collect())
+    }
+
+    async fn messages(
+        &self,
+        room: &RoomId,
+        toward: Toward,
+        limit: u32,
+        viewer: &UserId,
+    ) -> Result<Vec<Message>, StoreError> {
+        let logs = lock(&self.logs);
+        let Some(log) = logs.rooms.get(room) else { return Ok(Vec::new()) };
+        let floor = log.messages.partition_point(|m| *m <= log.room.floor_seq);
+        let limit = limit as usize;
+        let range = match toward {
+            Toward::Older(seq) => {
+                let end = log.messages.partition_point(|m| *m < seq).max(floor);
+                end.saturating_sub(limit).max(floor)..end
+            }
+            Toward::Newer(seq) => {
+                let start = log.messages.partition_point(|m| *m <= seq).max(floor);
+                start..log.messages.len().min(start + limit)
+            }
+        };
+        Ok(log.messages[range].iter().filter_map(|seq| log.shown(*seq, viewer)).collect())
+    }
+
+    async fn message(
+        &self,
+        room: &RoomId,
+        id: &MessageId,
+        viewer: &UserId,
+    ) -> Result<Option<Message>, StoreError> {
+        let logs = lock(&self.logs);
+        let Some(log) = logs.rooms.get(room) else { return Ok(None) };
+        Ok(log
+            .message(id)
+            .filter(|entry| entry.seq > log.room.floor_seq)
+            .and_then(|entry| log.shown(entry.seq, viewer)))
+    }
+
+    async fn runs_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<Run>, StoreError> {
+        let logs = lock(&self.logs);
+        let end = before.map_or(usize::MAX, |pos| usize::try_from(pos).unwrap_or(usize::MAX));
+        let end = end.saturating_sub(1).min(logs.runs.len());
+        Ok(logs.runs[..end].iter().rev().take(limit as usize).cloned().collect())
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<u32, StoreError> {
+        let mut logs = lock(&self.logs);
+        let mut left = limit as usize;
+        for log in logs.rooms.values_mut() {
+            let floor =
+                if log.room.deleted_at.is_some() { log.room.head_seq } else { log.room.floor_seq };
+            let dead = log.index(floor.next()).unwrap_or(0).min(log.entries.len()).min(left);
+            log.entries.drain(..dead);
+            log.base += dead as u64;
+            left -= dead;
+            let base = Seq(log.base);
+            log.messages.retain(|seq| *seq > base);
+            log.pins.retain(|seq| *seq > base);
+            log.reactions.retain(|seq, _| *seq > base);
+        }
+        Ok(limit - u32::try_from(left).unwrap_or(0))
+    }
+}

@@ -1,0 +1,74 @@
+//! Rooms and members in memory.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, lock};
+use crate::id::{RoomId, UserId};
+use crate::room::{Member, Room, RoomKind, Standing};
+use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
+
+#[async_trait]
+impl RoomStore for MemoryStore {
+    async fn room(
+        &self,
+        room: &RoomId,
+        user: Option<&UserId>,
+    ) -> Result<Option<(Room, Option<Member>)>, StoreError> {
+        let logs = lock(&self.logs);
+        Ok(logs
+            .rooms
+            .get(room)
+            .map(|log| (log.room.clone(), user.and_then(|user| log.members.get(user)).cloned())))
+    }
+
+    async fn rooms(
+        &self,
+        user: &UserId,
+        filter: RoomFilter,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<(Room, Option<Member>)>, StoreError> {
+        let logs = lock(&self.logs);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rooms = logs.rooms.range::<RoomId, _>((from, Bound::Unbounded));
+        Ok(rooms
+            .filter(|(_, log)| log.room.deleted_at.is_none())
+            .map(|(_, log)| (&log.room, log.members.get(user)))
+            .filter(|(room, member)| match (filter, member.map(|m| m.standing)) {
+                (_, Some(Standing::Joined)) => true,
+                (RoomFilter::Joined, _) => false,
+                (RoomFilter::Visible, Some(Standing::Invited)) => true,
+                (RoomFilter::Visible, _) => room.kind == RoomKind::Public,
+            })
+            .take(limit as usize)
+            .map(|(room, member)| (room.clone(), member.cloned()))
+            .collect())
+    }
+
+    async fn members(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<Member>, StoreError> {
+        let logs = lock(&self.logs);
+        let Some(log) = logs.rooms.get(room).filter(|log| log.room.deleted_at.is_none()) else {
+            return Ok(Vec::new());
+        };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let members = log.members.range::<UserId, _>((from, Bound::Unbounded));
+        Ok(members
+            .map(|(_, member)| member)
+            .filter(|member| member.joined())
+            .take(limit as usize)
+            .cloned()
+            .collect())
+    }
+
+    async fn counts(&self) -> Result<RoomCounts, StoreError> {
+        let logs = lock(&self.logs);
+        Ok(RoomCounts { rooms: logs.rooms.len() as u64, messages: logs.messages_ever })
+    }
+}

@@ -1,0 +1,60 @@
+//! Reading rooms and members.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::id::{RoomId, UserId};
+use crate::room::{Member, Room};
+
+/// Which rooms to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomFilter {
+    /// Those that the user is in.
+    Joined,
+    /// Those that the user may know of: public ones, and those that they are in or asked to.
+    Visible,
+}
+
+/// Counts of all that was ever made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoomCounts {
+    /// Rooms, deleted ones included.
+    pub rooms: u64,
+    /// Messages, deleted ones included.
+    pub messages: u64,
+}
+
+/// Reads rooms and members.
+///
+/// # Contract
+/// Every read sees all that was committed before it was called (promise G6). Deleted rooms are
+/// returned by [`room`](Self::room), with `deleted_at` set, and by nothing else.
+#[async_trait]
+pub trait RoomStore: std::fmt::Debug + Send + Sync + 'static {
+    /// The room, and how `user` stands to it; none if there has never been one of this id.
+    async fn room(
+        &self,
+        room: &RoomId,
+        user: Option<&UserId>,
+    ) -> Result<Option<(Room, Option<Member>)>, StoreError>;
+
+    /// Up to `limit` rooms of `user` with an id above `after`, in the order of ids.
+    async fn rooms(
+        &self,
+        user: &UserId,
+        filter: RoomFilter,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<(Room, Option<Member>)>, StoreError>;
+
+    /// Up to `limit` people in `room` (joined) with an id above `after`, in the order of ids.
+    async fn members(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<Member>, StoreError>;
+
+    /// Counts of all that was ever made.
+    async fn counts(&self) -> Result<RoomCounts, StoreError>;
+}
