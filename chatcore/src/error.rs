@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::AccountError;
@@ -142,7 +143,7 @@ pub enum Error {
     /// Storage failed. A write may or may not have taken effect; the same call again, with the same
     /// `client_msg_id`, settles it.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Arc<StoreError>),
     /// Too fast.
     #[error("too many requests; try again in {} s", retry_after.as_secs().max(1))]
     RateLimited {
@@ -152,6 +153,15 @@ pub enum Error {
     /// The server is stopping, or its queues are full.
     #[error("the server cannot take this now; try again")]
     Unavailable,
+    /// A fault of the library; it is in the log of the process.
+    #[error("internal error")]
+    Internal,
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
 }
 
 impl From<InvalidId> for Error {
@@ -171,6 +181,7 @@ impl Error {
             Self::Store(e) => e.code(),
             Self::RateLimited { .. } => Code::RateLimited,
             Self::Unavailable => Code::Unavailable,
+            Self::Internal => Code::Internal,
         }
     }
 

@@ -2,8 +2,10 @@
 
 pub mod account;
 pub mod attachment;
+pub mod chat;
 pub mod clock;
 pub mod error;
+pub mod hub;
 pub mod id;
 pub mod limits;
 pub mod log;
@@ -14,4 +16,5 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use chat::{Caller, Chat};
 pub use error::{Code, Error, Invalid};

@@ -126,3 +126,14 @@ pub(crate) fn check_text(field: &'static str, text: &str, limits: &Limits) -> Re
     }
     Ok(())
 }
+
+/// Checks a reaction: one short text without spaces, such as an emoji or `:name:`.
+pub(crate) fn check_emoji(emoji: &str) -> Result<(), Invalid> {
+    let sound = (1..=32).contains(&emoji.len())
+        && !emoji.chars().any(|c| c.is_control() || c.is_whitespace());
+    if sound {
+        Ok(())
+    } else {
+        Err(Invalid::new("emoji", "emoji must be 1 to 32 bytes without spaces"))
+    }
+}

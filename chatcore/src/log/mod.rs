@@ -7,6 +7,6 @@ mod entry;
 mod page;
 
 pub use draft::Draft;
-pub(crate) use draft::{Fingerprint, check_text, fingerprint};
+pub(crate) use draft::{Fingerprint, check_emoji, check_text, fingerprint};
 pub use entry::{AttachmentRef, Body, Entry, Kind};
 pub use page::{Anchor, Cursor, HistoryPage, HistoryQuery, Message, Reaction};

@@ -9,7 +9,7 @@ use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Entry, Message, Reaction};
 use crate::room::{
-    Changes, Command, Member, MessageState, Plan, PriorSend, ReactionState, Room, View, Views, plan,
+    Changes, Command, Member, MessageState, Plan, PriorSend, Room, View, Views, plan,
 };
 use crate::store::{Committed, LogStore, Run, StoreError, Toward};
 
@@ -102,7 +102,7 @@ impl RoomLog {
         }
         for id in needs.reactions {
             if let Some(all) = self.message(&id).and_then(|m| self.reactions.get(&m.seq)) {
-                let state = view.reactions.entry(id).or_insert_with(ReactionState::default);
+                let state = view.reactions.entry(id).or_default();
                 for (emoji, users) in all {
                     let count = u32::try_from(users.len()).unwrap_or(u32::MAX);
                     state.counts.insert(emoji.clone(), count);

@@ -1,0 +1,125 @@
+//! The library's front door.
+
+mod builder;
+mod caller;
+mod committer;
+mod live;
+mod stats;
+mod summary;
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+pub use builder::ChatBuilder;
+pub use caller::{Caller, Created, Left, Sent};
+pub use committer::Pending;
+pub use live::{LiveEntries, Resume};
+pub use stats::{Stats, StatsQuery};
+pub use summary::{MemberSummary, RoomSummary};
+
+use crate::clock::{Clock, Random};
+use crate::error::Error;
+use crate::hub::Hub;
+use crate::id::{Epoch, UserId};
+use crate::limits::Limits;
+use crate::room::Actor;
+use crate::store::Store;
+use committer::Committer;
+
+/// One chat: its accounts, rooms and logs, and who is connected to them here.
+///
+/// Cheap to clone; all clones are the same chat. A tenant is a `Chat` of its own, on a store of its
+/// own: there is no call that could reach another's rooms.
+///
+/// Dropping the last clone stops the background tasks once what was submitted is written;
+/// [`shutdown`](Self::shutdown) also waits for that.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    hub: Arc<Hub>,
+    limits: Arc<Limits>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    epoch: Epoch,
+    committer: std::sync::RwLock<Option<Committer>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Chat {
+    /// Starts building a chat on `store`.
+    pub fn builder(store: Arc<dyn Store>) -> ChatBuilder {
+        ChatBuilder::new(store)
+    }
+
+    /// Acts for `user`, who is bound by the rules of each room. That the caller is this user is the
+    /// caller's word: check it first, with [`authenticate`](Self::authenticate) or by other means.
+    pub fn as_user(&self, user: &UserId) -> Caller {
+        Caller::new(self.clone(), Actor::User(user.clone()))
+    }
+
+    /// Acts for the host itself, to whom every room is open.
+    pub fn as_system(&self) -> Caller {
+        Caller::new(self.clone(), Actor::System)
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// The clock in use.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The source of randomness in use.
+    pub fn random(&self) -> &Arc<dyn Random> {
+        &self.inner.random
+    }
+
+    /// Who is connected here.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.inner.hub
+    }
+
+    /// Which life of the store this is; cursors carry it.
+    pub fn epoch(&self) -> &Epoch {
+        &self.inner.epoch
+    }
+
+    /// The store, for reads that the facade does not offer.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.inner.store.epoch().await?;
+        Ok(())
+    }
+
+    /// Asks all connections to go and move elsewhere; new ones are told the same. Calls still work.
+    pub fn drain(&self) {
+        self.inner.hub.drain();
+    }
+
+    /// Refuses new writes, waits until all that was submitted is durable, and ends the background
+    /// tasks. Call [`drain`](Self::drain) first, and give connections time to go.
+    pub async fn shutdown(&self) {
+        drop(self.inner.committer.write().unwrap_or_else(|e| e.into_inner()).take());
+        for task in self.inner.tasks.lock().await.drain(..) {
+            // A task that panicked has said so in the log; there is nothing left to wait for.
+            let _ = task.await;
+        }
+    }
+}

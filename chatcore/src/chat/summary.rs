@@ -1,0 +1,106 @@
+//! Rooms and members, as lists show them.
+
+use crate::clock::Timestamp;
+use crate::hub::Membership;
+use crate::id::{Epoch, RoomId, Seq, UserId};
+use crate::room::{Marks, Member, Role, Room, RoomKind, Standing};
+
+/// A room, as one user sees it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoomSummary {
+    /// Its name on the wire.
+    pub room: RoomId,
+    /// Who may find it.
+    pub kind: RoomKind,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// How the user stands to it; absent for a stranger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Membership>,
+    /// What the user may do, if they are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// How many are in it.
+    pub members: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Which life of the log the places count in.
+    pub epoch: Epoch,
+    /// The last entry of its log.
+    pub head_seq: Seq,
+    /// The count of its messages.
+    pub head_n: u64,
+    /// Entries up to here are gone.
+    pub floor_seq: Seq,
+    /// How far the user has read.
+    pub read_seq: Seq,
+    /// The messages up to there.
+    pub read_n: u64,
+    /// The last entry that reached one of the user's devices.
+    pub delivered_seq: Seq,
+    /// Messages that the user, a member, has not read.
+    pub unread: u64,
+}
+
+impl RoomSummary {
+    pub(super) fn new(room: Room, member: Option<&Member>, epoch: &Epoch) -> Self {
+        let inside = member.filter(|m| m.joined());
+        let marks = inside.map(|m| m.marks).unwrap_or_default();
+        Self {
+            unread: inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n)),
+            room: room.id,
+            kind: room.kind,
+            name: room.name,
+            topic: room.topic,
+            state: member.map(|m| state(m.standing)),
+            role: inside.map(|m| m.role),
+            members: room.members,
+            created_at: room.created_at,
+            epoch: epoch.clone(),
+            head_seq: room.head_seq,
+            head_n: room.head_n,
+            floor_seq: room.floor_seq,
+            read_seq: marks.read_seq,
+            read_n: marks.read_n,
+            delivered_seq: marks.delivered_seq,
+        }
+    }
+}
+
+fn state(standing: Standing) -> Membership {
+    match standing {
+        Standing::Joined => Membership::Joined,
+        Standing::Invited => Membership::Invited,
+        Standing::Left => Membership::Left,
+        Standing::Kicked => Membership::Kicked,
+        Standing::Banned { .. } => Membership::Banned,
+    }
+}
+
+/// A member of a room.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberSummary {
+    /// Who.
+    pub user: UserId,
+    /// What they may do.
+    pub role: Role,
+    /// Until when they may not write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<Timestamp>,
+    /// How far they are.
+    #[serde(flatten)]
+    pub marks: Marks,
+}
+
+impl From<Member> for MemberSummary {
+    fn from(member: Member) -> Self {
+        let Member { user, role, muted_until, marks, .. } = member;
+        Self { user, role, muted_until, marks }
+    }
+}

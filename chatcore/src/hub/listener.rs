@@ -1,0 +1,193 @@
+//! One connection, as the hub sees it: a bell, and what it rang for.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, Weak};
+
+use tokio::sync::Notify;
+
+use super::{Hub, lock};
+use crate::id::{RoomId, SessionId, UserId};
+use crate::room::Marks;
+
+/// Notices that wait for one connection. Beyond it signals are dropped and marks replaced; when
+/// nothing can be dropped the connection is closed as too slow.
+const NOTICES: usize = 256;
+
+/// How someone stands to a room, as the wire tells their own devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// In it.
+    Joined,
+    /// Asked in.
+    Invited,
+    /// Out of it.
+    Left,
+    /// Sent out.
+    Kicked,
+    /// Shut out.
+    Banned,
+}
+
+/// Something of the moment, never stored: someone is typing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub user: UserId,
+    /// What, such as `typing`.
+    pub kind: String,
+    /// Whether it begins or ends.
+    pub on: bool,
+    /// For how long it holds without another one.
+    pub ttl_ms: u32,
+}
+
+/// Something for one connection that is not an entry of a room's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The user's own way in or out of a room.
+    Membership {
+        /// Which room.
+        room: RoomId,
+        /// How they stand to it now.
+        state: Membership,
+    },
+    /// How far a member is.
+    Mark {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        user: UserId,
+        /// How far.
+        marks: Marks,
+    },
+    /// A signal.
+    Signal(Signal),
+}
+
+/// Why the server ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Its session was revoked. Nothing more may be written.
+    Revoked,
+    /// It does not read.
+    Slow,
+    /// The server is stopping.
+    Draining,
+}
+
+/// What a connection is woken for.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Rooms with entries to read, or whose subscription has ended.
+    pub rooms: Vec<RoomId>,
+    /// Notices, in order.
+    pub notices: VecDeque<Notice>,
+    /// The connection is to end.
+    pub closing: Option<Closing>,
+}
+
+/// One connection of one user.
+#[derive(Debug)]
+pub struct Listener {
+    user: UserId,
+    session: Option<SessionId>,
+    news: Mutex<News>,
+    bell: Notify,
+    hub: Weak<Hub>,
+}
+
+impl Listener {
+    pub(super) fn new(user: UserId, session: Option<SessionId>, hub: Weak<Hub>) -> Self {
+        Self { user, session, news: Mutex::default(), bell: Notify::new(), hub }
+    }
+
+    /// Whose it is.
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// Which session opened it.
+    pub fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// Waits until there is news. Cancel-safe; news that came before the call counts.
+    pub async fn ring(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Takes what there is.
+    pub fn take(&self) -> News {
+        let mut news = lock(&self.news);
+        let closing = news.closing;
+        let taken = std::mem::take(&mut *news);
+        // What ends a connection stays, so that no later look misses it.
+        news.closing = closing;
+        taken
+    }
+
+    /// Why this connection is to end, if it is. Look right before writing.
+    pub fn closing(&self) -> Option<Closing> {
+        lock(&self.news).closing
+    }
+
+    pub(super) fn room_has_news(&self, room: &RoomId) {
+        lock(&self.news).rooms.push(room.clone());
+        self.bell.notify_one();
+    }
+
+    /// Ends the connection. A revocation outranks any other reason.
+    pub fn close(&self, why: Closing) {
+        let mut news = lock(&self.news);
+        if news.closing.is_none() || why == Closing::Revoked {
+            news.closing = Some(why);
+        }
+        drop(news);
+        self.bell.notify_one();
+    }
+
+    pub(super) fn notify(&self, notice: Notice) {
+        let mut news = lock(&self.news);
+        let waiting = &mut news.notices;
+        if let Some(old) = waiting.iter_mut().find(|old| supersedes(&notice, old)) {
+            *old = notice;
+        } else if waiting.len() < NOTICES {
+            waiting.push_back(notice);
+        } else if !matches!(notice, Notice::Signal(_)) {
+            match waiting.iter().position(|old| matches!(old, Notice::Signal(_))) {
+                Some(at) => {
+                    waiting.remove(at);
+                    waiting.push_back(notice);
+                }
+                None => news.closing = news.closing.or(Some(Closing::Slow)),
+            }
+        }
+        drop(news);
+        self.bell.notify_one();
+    }
+}
+
+/// Whether `new` makes `old` pointless: the latest mark of a member, the latest signal of a kind.
+fn supersedes(new: &Notice, old: &Notice) -> bool {
+    match (new, old) {
+        (Notice::Mark { room, user, .. }, Notice::Mark { room: old_room, user: old_user, .. }) => {
+            room == old_room && user == old_user
+        }
+        (Notice::Signal(new), Notice::Signal(old)) => {
+            new.room == old.room && new.user == old.user && new.kind == old.kind
+        }
+        _ => false,
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.disconnected(&self.user);
+        }
+    }
+}

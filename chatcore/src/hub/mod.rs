@@ -1,0 +1,221 @@
+//! Live fan-out on one node: what was committed, to those who are connected.
+//!
+//! ```text
+//! committer ─ publish ─► Tail (one per room with subscribers: a ring of framed entries)
+//!                          │ wakes, once
+//!                          ▼
+//!                        Listener (one per connection) ─ "these rooms have news" ─► the connection
+//!                          ▲                                                          │
+//!                          └───────────── read(cursor) from the ring ◄────────────────┘
+//! ```
+//!
+//! Nothing is queued for a connection: it holds a cursor for each room and draws from the ring when
+//! its socket can take more. A cursor that has fallen off the ring reads the log. What an entry looks
+//! like on a wire is made once, at the first read, and shared by all.
+
+mod listener;
+mod tail;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+pub use listener::{Closing, Listener, Membership, News, Notice, Signal};
+pub use tail::{Live, Read, Subscription};
+
+use crate::id::{RoomId, Seq, SessionId, UserId};
+use crate::log::{Body, Entry};
+use crate::room::{Marks, RoomKind};
+use tail::Tail;
+
+/// Who is connected here, and what they listen to.
+#[derive(Debug, Default)]
+pub struct Hub {
+    tails: Mutex<HashMap<RoomId, Arc<Tail>>>,
+    people: Mutex<HashMap<UserId, Vec<Weak<Listener>>>>,
+    ring_bytes: Arc<AtomicUsize>,
+    draining: AtomicBool,
+}
+
+/// Locks. Every critical section leaves the data whole at each step, so a panic elsewhere does no harm.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// A connection of `user` comes in. It is forgotten when the last handle to it is dropped.
+    pub fn connect(self: &Arc<Self>, user: UserId, session: Option<SessionId>) -> Arc<Listener> {
+        let listener = Arc::new(Listener::new(user.clone(), session, Arc::downgrade(self)));
+        lock(&self.people).entry(user).or_default().push(Arc::downgrade(&listener));
+        if self.draining.load(Ordering::SeqCst) {
+            listener.close(Closing::Draining);
+        }
+        listener
+    }
+
+    /// Wakes `listener` for news of `room` from now on, until the subscription is dropped.
+    ///
+    /// Register first and check second: whoever is put out after this call finds the subscription
+    /// and ends it.
+    pub fn subscribe(self: &Arc<Self>, listener: &Arc<Listener>, room: &RoomId) -> Subscription {
+        let mut tails = lock(&self.tails);
+        let tail = tails
+            .entry(room.clone())
+            .or_insert_with(|| Arc::new(Tail::new(room.clone(), Arc::clone(&self.ring_bytes))));
+        Subscription::new(Arc::clone(tail), listener, Arc::downgrade(self))
+    }
+
+    /// Forgets a room that nobody listens to any more.
+    fn unsubscribed(&self, room: &RoomId) {
+        let mut tails = lock(&self.tails);
+        if tails.get(room).is_some_and(|tail| tail.is_deserted()) {
+            tails.remove(room);
+        }
+    }
+
+    /// Tells of committed entries; called in the order of commits, before anyone is told that the
+    /// commit is done. Entries of one room are dense.
+    pub fn publish(&self, entries: Vec<Entry>) {
+        let mut woken: Vec<Arc<Tail>> = Vec::new();
+        for entry in entries {
+            let tail = lock(&self.tails).get(&entry.room).cloned();
+            let moved = Moved::by(&entry);
+            let (room, seq) = (entry.room.clone(), entry.seq);
+            let hides = matches!(&entry.body, Body::Room { visibility, .. }
+                if *visibility != RoomKind::Public);
+            if let Some(tail) = tail {
+                tail.push(entry);
+                match &moved {
+                    Some(Moved { user, state: Membership::Joined }) => tail.joined(user),
+                    Some(Moved { user, state }) if *state != Membership::Invited => {
+                        tail.end(seq, |who, _| who == user);
+                    }
+                    _ => {}
+                }
+                if hides {
+                    tail.end(seq, |_, joined| !joined);
+                }
+                if !woken.iter().any(|t| Arc::ptr_eq(t, &tail)) {
+                    woken.push(tail);
+                }
+            }
+            if let Some(Moved { user, state }) = moved {
+                self.notify(&user, &Notice::Membership { room, state });
+            }
+        }
+        for tail in woken {
+            tail.wake();
+        }
+    }
+
+    /// Ends all subscriptions to a room that is no more.
+    pub fn deleted(&self, room: &RoomId) {
+        if let Some(tail) = lock(&self.tails).get(room).cloned() {
+            tail.end(Seq::MAX, |_, _| true);
+            tail.wake();
+        }
+    }
+
+    /// Tells all of `user`'s own connections.
+    pub fn notify(&self, user: &UserId, notice: &Notice) {
+        for listener in self.listeners(user) {
+            listener.notify(notice.clone());
+        }
+    }
+
+    /// Passes a signal on to those who listen to its room, its sender left out.
+    pub fn signal(&self, signal: &Signal) {
+        if let Some(tail) = lock(&self.tails).get(&signal.room).cloned() {
+            tail.each(|listener| {
+                if *listener.user() != signal.user {
+                    listener.notify(Notice::Signal(signal.clone()));
+                }
+            });
+        }
+    }
+
+    /// Tells how far a member is: their own connections always, others in the room while at most
+    /// [`MARKS_AUDIENCE`] listen, so that a thousand readers never cost a million marks.
+    pub fn marked(&self, room: &RoomId, user: &UserId, marks: Marks) {
+        let notice = Notice::Mark { room: room.clone(), user: user.clone(), marks };
+        self.notify(user, &notice);
+        if let Some(tail) = lock(&self.tails).get(room).cloned() {
+            tail.each_if_at_most(MARKS_AUDIENCE, |listener| {
+                if listener.user() != user {
+                    listener.notify(notice.clone());
+                }
+            });
+        }
+    }
+
+    /// Ends the connections of one session, at once.
+    pub fn revoke(&self, user: &UserId, session: &SessionId) {
+        for listener in self.listeners(user) {
+            if listener.session() == Some(session) {
+                listener.close(Closing::Revoked);
+            }
+        }
+    }
+
+    /// Ends all connections of a session whose user is not known.
+    pub fn revoke_session(&self, session: &SessionId) {
+        let all: Vec<_> = lock(&self.people).values().flatten().filter_map(Weak::upgrade).collect();
+        for listener in all {
+            if listener.session() == Some(session) {
+                listener.close(Closing::Revoked);
+            }
+        }
+    }
+
+    /// Asks every connection to go, now and from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+        let all: Vec<_> = lock(&self.people).values().flatten().filter_map(Weak::upgrade).collect();
+        for listener in all {
+            listener.close(Closing::Draining);
+        }
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        lock(&self.people).values().flatten().filter(|l| l.strong_count() > 0).count()
+    }
+
+    fn listeners(&self, user: &UserId) -> Vec<Arc<Listener>> {
+        let people = lock(&self.people);
+        people.get(user).into_iter().flatten().filter_map(Weak::upgrade).collect()
+    }
+
+    fn disconnected(&self, user: &UserId) {
+        let mut people = lock(&self.people);
+        if let Some(listeners) = people.get_mut(user) {
+            listeners.retain(|listener| listener.strong_count() > 0);
+            if listeners.is_empty() {
+                people.remove(user);
+            }
+        }
+    }
+}
+
+/// Rooms in which at most so many listen are told how far their members are.
+pub const MARKS_AUDIENCE: usize = 50;
+
+/// Someone's way in or out, as an entry tells it.
+struct Moved {
+    user: UserId,
+    state: Membership,
+}
+
+impl Moved {
+    fn by(entry: &Entry) -> Option<Self> {
+        let (user, state) = match &entry.body {
+            Body::Enter {} => (&entry.user, Membership::Joined),
+            Body::Leave {} => (&entry.user, Membership::Left),
+            Body::Invite { target } => (target, Membership::Invited),
+            Body::Kick { target, .. } => (target, Membership::Kicked),
+            Body::Ban { target, .. } => (target, Membership::Banned),
+            _ => return None,
+        };
+        Some(Self { user: user.clone(), state })
+    }
+}

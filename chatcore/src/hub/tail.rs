@@ -1,0 +1,283 @@
+//! The live end of one room's log.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use bytes::Bytes;
+
+use super::{Hub, Listener, lock};
+use crate::id::{RoomId, Seq, UserId};
+use crate::log::Entry;
+use crate::protocol::Wire;
+
+/// Entries that one room keeps at hand.
+const RING_ENTRIES: usize = 1024;
+/// Bytes (estimated) that one room keeps at hand.
+const RING_BYTES: usize = 1 << 20;
+/// Bytes (estimated) that all rooms together keep at hand; beyond it rings are kept short.
+const ALL_BYTES: usize = 256 << 20;
+/// What is kept of a ring when memory is short.
+const SHORT_RING: usize = 16;
+
+/// An entry at hand, with its frames as they are asked for.
+pub struct Live {
+    entry: Entry,
+    frames: [OnceLock<Bytes>; Wire::ALL.len()],
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("room", &self.entry.room)
+            .field("seq", &self.entry.seq)
+            .finish()
+    }
+}
+
+impl Live {
+    fn new(entry: Entry) -> Self {
+        Self { entry, frames: Default::default() }
+    }
+
+    /// The entry.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Its `event` frame for `wire`: encoded once, shared by all who ask.
+    pub fn frame(&self, wire: Wire) -> &Bytes {
+        self.frames[wire.index()].get_or_init(|| wire.event(&self.entry))
+    }
+
+    /// About what it takes in memory with one encoding.
+    fn weight(entry: &Entry) -> usize {
+        let text = match &entry.body {
+            crate::log::Body::Message { text, .. } | crate::log::Body::Edit { text, .. } => {
+                text.len()
+            }
+            _ => 0,
+        };
+        600 + 2 * text
+    }
+}
+
+#[derive(Debug)]
+struct Seat {
+    listener: Weak<Listener>,
+    user: UserId,
+    state: Arc<SeatState>,
+}
+
+#[derive(Debug)]
+struct SeatState {
+    /// The bell has rung and was not answered yet.
+    rung: AtomicBool,
+    /// Whether the user is a member, or reads a public room from outside.
+    joined: AtomicBool,
+    /// From this place on nothing is for this seat.
+    end: Mutex<Option<Seq>>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    live: VecDeque<Arc<Live>>,
+    bytes: usize,
+    seats: Vec<Seat>,
+}
+
+/// The latest entries of a room with subscribers.
+#[derive(Debug)]
+pub(super) struct Tail {
+    room: RoomId,
+    ring: Mutex<Ring>,
+    all_bytes: Arc<AtomicUsize>,
+}
+
+impl Tail {
+    pub(super) fn new(room: RoomId, all_bytes: Arc<AtomicUsize>) -> Self {
+        Self { room, ring: Mutex::default(), all_bytes }
+    }
+
+    pub(super) fn is_deserted(&self) -> bool {
+        lock(&self.ring).seats.is_empty()
+    }
+
+    pub(super) fn push(&self, entry: Entry) {
+        let weight = Live::weight(&entry);
+        let mut ring = lock(&self.ring);
+        if ring.live.back().is_some_and(|last| last.entry.seq.next() != entry.seq) {
+            // Should never be; the log then serves what the ring cannot.
+            tracing::error!(room = %self.room, seq = %entry.seq, "entries published out of order");
+            self.forget(&mut ring, usize::MAX);
+        }
+        ring.live.push_back(Arc::new(Live::new(entry)));
+        ring.bytes += weight;
+        let all = self.all_bytes.fetch_add(weight, Ordering::Relaxed) + weight;
+        let most = if all > ALL_BYTES { SHORT_RING } else { RING_ENTRIES };
+        let surplus = ring.live.len().saturating_sub(most);
+        self.forget(&mut ring, surplus);
+        while ring.bytes > RING_BYTES && ring.live.len() > 1 {
+            self.forget(&mut ring, 1);
+        }
+    }
+
+    fn forget(&self, ring: &mut Ring, count: usize) {
+        for _ in 0..count.min(ring.live.len()) {
+            if let Some(old) = ring.live.pop_front() {
+                let weight = Live::weight(&old.entry);
+                ring.bytes = ring.bytes.saturating_sub(weight);
+                self.all_bytes.fetch_sub(weight, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Rings the bell of every seat that has answered its last one.
+    pub(super) fn wake(&self) {
+        let ring = lock(&self.ring);
+        for seat in &ring.seats {
+            if !seat.state.rung.swap(true, Ordering::AcqRel)
+                && let Some(listener) = seat.listener.upgrade()
+            {
+                listener.room_has_news(&self.room);
+            }
+        }
+    }
+
+    /// Lets nothing from `seq` on reach the seats that `who` picks by user and whether they joined.
+    pub(super) fn end(&self, seq: Seq, who: impl Fn(&UserId, bool) -> bool) {
+        for seat in &lock(&self.ring).seats {
+            if who(&seat.user, seat.state.joined.load(Ordering::Acquire)) {
+                let mut end = lock(&seat.state.end);
+                *end = Some(end.map_or(seq, |old| old.min(seq)));
+            }
+        }
+    }
+
+    pub(super) fn joined(&self, user: &UserId) {
+        for seat in lock(&self.ring).seats.iter().filter(|seat| seat.user == *user) {
+            seat.state.joined.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn each(&self, mut tell: impl FnMut(&Listener)) {
+        self.each_if_at_most(usize::MAX, &mut tell);
+    }
+
+    pub(super) fn each_if_at_most(&self, most: usize, mut tell: impl FnMut(&Listener)) {
+        let ring = lock(&self.ring);
+        if ring.seats.len() <= most {
+            ring.seats.iter().filter_map(|s| s.listener.upgrade()).for_each(|l| tell(&l));
+        }
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        let ring = self.ring.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.all_bytes.fetch_sub(ring.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a reader finds at its cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Entries were handed out; the cursor is now after this one. There may be more.
+    Upto(Seq),
+    /// Nothing newer is here. If the log's head is above the cursor, read the log.
+    Nothing,
+    /// The cursor is older than the ring, which begins after this place: read the log up to there.
+    Behind(Seq),
+    /// Nothing more is for this reader.
+    Ended,
+}
+
+/// One connection's place in one room. Dropping it ends it.
+#[derive(Debug)]
+pub struct Subscription {
+    tail: Arc<Tail>,
+    state: Arc<SeatState>,
+    hub: Weak<Hub>,
+}
+
+impl Subscription {
+    pub(super) fn new(tail: Arc<Tail>, listener: &Arc<Listener>, hub: Weak<Hub>) -> Self {
+        let state = Arc::new(SeatState {
+            rung: AtomicBool::new(false),
+            joined: AtomicBool::new(false),
+            end: Mutex::new(None),
+        });
+        lock(&tail.ring).seats.push(Seat {
+            listener: Arc::downgrade(listener),
+            user: listener.user().clone(),
+            state: Arc::clone(&state),
+        });
+        Self { tail, state, hub }
+    }
+
+    /// The room.
+    pub fn room(&self) -> &RoomId {
+        &self.tail.room
+    }
+
+    /// Notes that the user is a member, not a reader from outside.
+    pub fn set_joined(&self, joined: bool) {
+        self.state.joined.store(joined, Ordering::Release);
+    }
+
+    /// Answers the bell: news after this call rings it again. Call before reading.
+    pub fn answer(&self) {
+        self.state.rung.store(false, Ordering::Release);
+    }
+
+    /// Hands out entries after `cursor`, oldest first, until `take` says that it has enough by
+    /// returning `false` (the entry that it was given is taken all the same).
+    pub fn read(&self, cursor: Seq, mut take: impl FnMut(&Arc<Live>) -> bool) -> Read {
+        let ring = lock(&self.tail.ring);
+        let end = *lock(&self.state.end);
+        if end.is_some_and(|end| cursor.next() >= end) {
+            return Read::Ended;
+        }
+        let Some(first) = ring.live.front().map(|live| live.entry.seq) else {
+            return if end.is_some() { Read::Ended } else { Read::Nothing };
+        };
+        if cursor.next() < first {
+            return Read::Behind(Seq(first.0 - 1));
+        }
+        let skip = usize::try_from(cursor.next().0 - first.0).unwrap_or(usize::MAX);
+        let mut upto = None;
+        for live in ring.live.iter().skip(skip) {
+            if end.is_some_and(|end| live.entry.seq >= end) {
+                break;
+            }
+            upto = Some(live.entry.seq);
+            if !take(live) {
+                break;
+            }
+        }
+        match upto {
+            Some(seq) => Read::Upto(seq),
+            None if end.is_some() => Read::Ended,
+            None => Read::Nothing,
+        }
+    }
+
+    /// From which place on nothing is for this reader, if it was put out. Look before handing on
+    /// what was read from the log.
+    pub fn end(&self) -> Option<Seq> {
+        *lock(&self.state.end)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut ring = lock(&self.tail.ring);
+        ring.seats.retain(|seat| !Arc::ptr_eq(&seat.state, &self.state));
+        let deserted = ring.seats.is_empty();
+        drop(ring);
+        if deserted && let Some(hub) = self.hub.upgrade() {
+            hub.unsubscribed(&self.tail.room);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The library as its user meets it, over the memory store.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use chatcore::Chat;
+use chatcore::id::{Seq, UserId};
+use chatcore::log::{Body, Cursor, Draft, HistoryQuery};
+use chatcore::room::{MemberAction, NewRoom, Role};
+use chatcore::store::{RoomFilter, memory::MemoryStore};
+
+async fn chat() -> Chat {
+    Chat::builder(Arc::new(MemoryStore::new())).build().await.unwrap()
+}
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).unwrap()
+}
+
+#[tokio::test]
+async fn a_subscriber_sees_replay_then_live_without_a_gap() {
+    let chat = chat().await;
+    let (alice, bob) = (chat.as_user(&user("alice")), chat.as_user(&user("bob")));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    bob.enter(&room).await.unwrap();
+    let sent = alice.send(&room, Draft::text("hi").once("one").unwrap()).await.unwrap();
+    assert_eq!((sent.seq, sent.n, sent.duplicate), (Seq(4), 1, false));
+
+    let mut live = bob.subscribe(&room, Cursor::start()).await.unwrap();
+    let mut kinds = Vec::new();
+    for _ in 0..4 {
+        kinds.push(live.next().await.unwrap().unwrap().body.kind().as_str());
+    }
+    assert_eq!(kinds, ["room", "enter", "enter", "message"]);
+
+    let again = alice.send(&room, Draft::text("hi").once("one").unwrap()).await.unwrap();
+    assert_eq!((again.seq, again.duplicate), (sent.seq, true));
+    alice.send(&room, Draft::text("two")).await.unwrap();
+    let next = live.next().await.unwrap().unwrap();
+    assert_eq!(next.seq, Seq(5));
+    assert!(matches!(next.body, Body::Message { text, .. } if text == "two"));
+}
+
+#[tokio::test]
+async fn who_is_kicked_sees_nothing_later() {
+    let chat = chat().await;
+    let (alice, bob) = (chat.as_user(&user("alice")), chat.as_user(&user("bob")));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    let head = bob.enter(&room).await.unwrap().head_seq;
+    let mut live = bob.subscribe(&room, Cursor { epoch: None, seq: head }).await.unwrap();
+    alice.send(&room, Draft::text("before")).await.unwrap();
+    alice.member(&room, &user("bob"), MemberAction::Kick { reason: None }).await.unwrap();
+    alice.send(&room, Draft::text("after")).await.unwrap();
+    assert_eq!(live.next().await.unwrap().unwrap().seq, head.next());
+    assert_eq!(live.next().await.unwrap(), None);
+    assert!(bob.log(&room, Seq::START, 10).await.is_err());
+    bob.enter(&room).await.unwrap();
+    assert!(bob.log(&room, Seq::START, 10).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_last_to_leave_ends_the_room_and_the_longest_member_inherits_it() {
+    let chat = chat().await;
+    let (alice, bob) = (chat.as_user(&user("alice")), chat.as_user(&user("bob")));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    bob.enter(&room).await.unwrap();
+    assert!(!alice.leave(&room).await.unwrap().deleted);
+    assert_eq!(bob.room(&room).await.unwrap().role, Some(Role::Owner));
+    assert!(bob.leave(&room).await.unwrap().deleted);
+    assert!(bob.enter(&room).await.is_err());
+    assert!(bob.rooms(RoomFilter::Visible, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn pages_of_history_meet_without_overlap() {
+    let chat = chat().await;
+    let alice = chat.as_user(&user("alice"));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    for i in 0..25 {
+        alice.send(&room, Draft::text(i.to_string())).await.unwrap();
+    }
+    let page = |before| HistoryQuery::new(before, None, None, Some(10), 100).unwrap();
+    let mut texts = Vec::new();
+    let mut before = None;
+    loop {
+        let page = alice.history(&room, page(before)).await.unwrap();
+        texts.splice(0..0, page.messages.iter().map(|m| m.text.clone()));
+        before = Some(page.messages[0].seq);
+        if page.found_oldest {
+            break;
+        }
+    }
+    assert_eq!(texts, (0..25).map(|i| i.to_string()).collect::<Vec<_>>());
+    let around = HistoryQuery::new(None, None, Some(Seq(10)), Some(5), 100).unwrap();
+    let around = alice.history(&room, around).await.unwrap();
+    assert_eq!(around.messages.iter().map(|m| m.seq.0).collect::<Vec<_>>(), [8, 9, 10, 11, 12]);
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_was_submitted_and_refuses_the_rest() {
+    let chat = chat().await;
+    let alice = chat.as_user(&user("alice"));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    let pending = alice.submit_send(&room, Draft::text("last")).unwrap();
+    chat.shutdown().await;
+    assert!(pending.outcome().await.is_ok());
+    assert!(alice.send(&room, Draft::text("too late")).await.is_err());
+    let stats = alice.stats(Default::default()).await.unwrap();
+    assert_eq!((stats.rooms, stats.messages, stats.entries.len()), (1, 1, 2));
+}
