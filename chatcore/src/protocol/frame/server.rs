@@ -71,6 +71,7 @@ pub struct EventFrame<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum EventOp {
+    /// An entry of a room's log.
     Event,
 }
 
