@@ -4,6 +4,7 @@ pub mod account;
 pub mod attachment;
 pub mod chat;
 pub mod clock;
+pub mod connection;
 pub mod error;
 pub mod hub;
 pub mod id;

@@ -1,19 +1,16 @@
 //! The native protocol, `chatcore/1`.
-/// stub
-#[derive(Clone, Copy, Debug)]
-pub enum Wire {
-    /// x
-    A,
-}
-impl Wire {
-    /// x
-    pub const ALL: &'static [Self] = &[Self::A];
-    /// x
-    pub const fn index(self) -> usize {
-        0
-    }
-    /// x
-    pub fn event(self, e: &crate::log::Entry) -> bytes::Bytes {
-        serde_json::to_vec(e).unwrap_or_default().into()
-    }
-}
+
+pub mod codec;
+pub mod frame;
+pub mod limits;
+
+mod close;
+#[cfg(feature = "schema")]
+mod schema;
+mod wire;
+
+pub use close::CloseCode;
+pub use codec::{DecodeError, Encoding, Malformed};
+#[cfg(feature = "schema")]
+pub use schema::frames_schema;
+pub use wire::Wire;

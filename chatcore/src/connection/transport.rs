@@ -1,0 +1,54 @@
+//! What a connection asks of the thing that carries it.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::Outbox;
+use crate::protocol::{CloseCode, Malformed, Wire};
+
+/// What came from the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// One whole message; the frame that it should be is not decoded yet.
+    Message(Bytes),
+    /// Something that the framing refuses: too long, or of a kind that the wire does not use.
+    Malformed(Malformed),
+}
+
+/// A message transport to one peer: a WebSocket, a QUIC connection, two queues in a test.
+///
+/// # Contract
+/// - All methods are polled by one task. Each registers its waker when it returns `Pending`, and may
+///   be polled again at any time.
+/// - [`poll_receive`](Self::poll_receive) is not called while the connection cannot take more;
+///   that, and nothing else, is how a peer is slowed down. The transport reads no further ahead
+///   than one message.
+/// - What the transport itself has to say (a WebSocket pong) is written by
+///   [`poll_write`](Self::poll_write), between frames: never while [`Outbox::mid_frame`].
+/// - Dropping it ends the connection without a goodbye.
+pub trait Transport: Send + 'static {
+    /// How frames are to be written for it.
+    fn wire(&self) -> Wire;
+
+    /// The next message; `None` once the peer is gone, for whatever reason.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>>;
+
+    /// Writes as much as the peer takes now, with as few calls as possible, and takes it away from
+    /// `outbox`. Ready when all of it is written.
+    ///
+    /// # Errors
+    /// When nothing can be written any more; the connection ends.
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>>;
+
+    /// Writes what is left in `outbox`, then tells the peer that the connection ends, and why.
+    /// Ready when that is done or cannot be done.
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &mut Outbox,
+        code: CloseCode,
+        reason: &'static str,
+    ) -> Poll<()>;
+}

@@ -1,0 +1,46 @@
+//! What travels: one map per frame, named by its `op`.
+
+mod answer;
+mod client;
+mod request;
+mod server;
+
+use std::fmt;
+
+pub use answer::{
+    Answer, Applied, Changed, MarkState, RoomBrief, RoomCreated, RoomLeft, RoomList, Sent,
+    Subscribed, TokenRenewed,
+};
+pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
+pub use request::{
+    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Request, Send,
+    UpdateRoom,
+};
+pub use server::{
+    AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, Membership,
+    MembershipState, Pong, Resumed, ServerFrame, SignalFrame, Welcome,
+};
+
+use crate::id::Seq;
+
+/// What the client calls one of its requests, to know the answer by: 0 to 2^53 − 1.
+///
+/// The server answers each request once, under its id. It does not ask that ids differ; a client
+/// that uses one twice cannot tell the answers apart.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+impl RequestId {
+    /// The largest that every reader of JSON holds exactly.
+    pub const MAX: Self = Self(Seq::MAX.0);
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,385 @@
+//! What a client can ask for. The parts that are not in REST's paths are types of their own, which
+//! REST's bodies share.
+
+use serde::{Deserialize, Serialize};
+
+use super::Token;
+use crate::clock::Timestamp;
+use crate::error::Invalid;
+use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
+use crate::log::{Cursor, Draft, HistoryQuery};
+use crate::room::{MemberAction, NewRoom, Role, RoomKind, RoomUpdate};
+
+/// What a frame with an `id` asks for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "op", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Request {
+    /// Goes on with a newer token of the same session.
+    Auth {
+        /// The new access token.
+        token: Token,
+    },
+    /// Lists the caller's rooms.
+    Rooms {},
+    /// Makes a room and enters it.
+    CreateRoom(CreateRoom),
+    /// Enters a room; no effect for one who is in.
+    Enter {
+        /// Which.
+        room: RoomId,
+    },
+    /// Leaves a room.
+    Leave {
+        /// Which.
+        room: RoomId,
+    },
+    /// Describes a room anew.
+    UpdateRoom {
+        /// Which.
+        room: RoomId,
+        /// What changes.
+        #[serde(flatten)]
+        body: UpdateRoom,
+    },
+    /// Asks for a room's entries as they come; again: moves the cursor.
+    Subscribe {
+        /// Which.
+        room: RoomId,
+        /// From where; without one, from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Cursor>,
+    },
+    /// Asks for no more of them.
+    Unsubscribe {
+        /// Which.
+        room: RoomId,
+    },
+    /// Sends a message.
+    Send {
+        /// Where to.
+        room: RoomId,
+        /// The message.
+        #[serde(flatten)]
+        body: Send,
+    },
+    /// Changes the text of the caller's own message.
+    Edit {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        message_id: MessageId,
+        /// How.
+        #[serde(flatten)]
+        body: Edit,
+    },
+    /// Deletes a message.
+    Delete {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        message_id: MessageId,
+        /// The caller's name for it.
+        #[serde(flatten)]
+        body: Delete,
+    },
+    /// Adds a reaction.
+    React {
+        /// Where.
+        room: RoomId,
+        /// To which message.
+        message_id: MessageId,
+        /// Which reaction.
+        emoji: String,
+    },
+    /// Takes a reaction back.
+    Unreact {
+        /// Where.
+        room: RoomId,
+        /// From which message.
+        message_id: MessageId,
+        /// Which reaction.
+        emoji: String,
+    },
+    /// Pins a message.
+    Pin {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        message_id: MessageId,
+    },
+    /// Unpins a message.
+    Unpin {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        message_id: MessageId,
+    },
+    /// Reads a page of messages.
+    History {
+        /// Of which room.
+        room: RoomId,
+        /// Which page.
+        #[serde(flatten)]
+        body: History,
+    },
+    /// Moves the caller's read mark forward.
+    MarkRead {
+        /// Of which room.
+        room: RoomId,
+        /// How far.
+        #[serde(flatten)]
+        body: MarkRead,
+    },
+    /// Does something to a member.
+    Member {
+        /// Of which room.
+        room: RoomId,
+        /// To whom.
+        user: UserId,
+        /// What.
+        #[serde(flatten)]
+        body: MemberChange,
+    },
+}
+
+/// A room to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateRoom {
+    /// What people call it; not unique. A direct room has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who may find it.
+    pub kind: RoomKind,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Whom to ask in; for a direct room, the other one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<UserId>,
+}
+
+/// What changes about a room; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpdateRoom {
+    /// The new name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The new topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Who may find it from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<RoomKind>,
+}
+
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    /// The sender's own name for it: under one name it takes effect once, for ever.
+    pub client_msg_id: ClientMsgId,
+    /// The text; may be empty if there are attachments.
+    #[serde(default)]
+    pub text: String,
+    /// The message that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    /// Files that the sender has uploaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentId>,
+    /// The application's own data, any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<serde_json::Value>,
+}
+
+impl From<Send> for Draft {
+    fn from(send: Send) -> Self {
+        Self {
+            text: send.text,
+            client_msg_id: Some(send.client_msg_id),
+            reply_to: send.reply_to,
+            attachments: send.attachments,
+            meta: send.meta,
+        }
+    }
+}
+
+/// The new text of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The caller's own name for this edit.
+    pub client_msg_id: ClientMsgId,
+    /// The new text.
+    pub text: String,
+}
+
+/// The deletion of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// The caller's own name for this deletion.
+    pub client_msg_id: ClientMsgId,
+}
+
+/// Which page of messages; at most one of `before`, `after` and `around`, without any the newest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Just before this place, itself left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Seq>,
+    /// Just after this place, itself left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Seq>,
+    /// Around this place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around: Option<Seq>,
+    /// At most how many; without one, 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// How far the caller has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MarkRead {
+    /// All up to this place is read.
+    pub seq: Seq,
+}
+
+/// Something to be done to someone in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemberChange {
+    /// What.
+    pub action: MemberVerb,
+    /// With `role`: which one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// With `ban` and `mute`: until when; without one, until it is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// With `kick`, `ban` and `mute`: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What can be done to someone in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MemberVerb {
+    /// Ask in.
+    Invite,
+    /// Send out.
+    Kick,
+    /// Shut out.
+    Ban,
+    /// Lift a ban.
+    Unban,
+    /// Let read but not write.
+    Mute,
+    /// Lift a mute.
+    Unmute,
+    /// Give a role.
+    Role,
+}
+
+impl From<CreateRoom> for NewRoom {
+    fn from(create: CreateRoom) -> Self {
+        Self {
+            kind: create.kind,
+            name: create.name,
+            topic: create.topic,
+            members: create.members,
+            keep: false,
+        }
+    }
+}
+
+impl From<UpdateRoom> for RoomUpdate {
+    fn from(update: UpdateRoom) -> Self {
+        Self { name: update.name, topic: update.topic, kind: update.kind }
+    }
+}
+
+impl History {
+    /// The query that it stands for, with pages of at most `max`.
+    ///
+    /// # Errors
+    /// More than one anchor, or a limit of 0 or above `max`.
+    pub fn query(&self, max: u32) -> Result<HistoryQuery, Invalid> {
+        HistoryQuery::new(self.before, self.after, self.around, self.limit, max)
+    }
+}
+
+impl TryFrom<MemberChange> for MemberAction {
+    type Error = Invalid;
+
+    /// # Errors
+    /// A field that the action does not take, or `role` without saying which.
+    fn try_from(change: MemberChange) -> Result<Self, Invalid> {
+        let MemberChange { action, role, until, reason } = change;
+        let sanction = matches!(action, MemberVerb::Ban | MemberVerb::Mute);
+        let stray = [
+            ("role", role.is_some() && action != MemberVerb::Role),
+            ("until", until.is_some() && !sanction),
+            ("reason", reason.is_some() && !sanction && action != MemberVerb::Kick),
+        ];
+        if let Some((field, _)) = stray.into_iter().find(|(_, stray)| *stray) {
+            return Err(Invalid::new(field, "does not go with this action; leave it out"));
+        }
+        Ok(match action {
+            MemberVerb::Invite => Self::Invite,
+            MemberVerb::Kick => Self::Kick { reason },
+            MemberVerb::Ban => Self::Ban { until, reason },
+            MemberVerb::Unban => Self::Unban,
+            MemberVerb::Mute => Self::Mute { until, reason },
+            MemberVerb::Unmute => Self::Unmute,
+            MemberVerb::Role => Self::Role(role.ok_or_else(|| Invalid::new("role", "is missing"))?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(action: MemberVerb) -> MemberChange {
+        MemberChange { action, role: None, until: None, reason: None }
+    }
+
+    #[test]
+    fn a_field_of_another_action_is_refused_by_name() {
+        let field = |change: MemberChange| {
+            MemberAction::try_from(change).expect_err("a stray field").field.into_owned()
+        };
+        let until = Some(Timestamp(5));
+        let reason = Some("spam".to_owned());
+        assert_eq!(field(MemberChange { until, ..change(MemberVerb::Kick) }), "until");
+        assert_eq!(field(MemberChange { reason, ..change(MemberVerb::Unban) }), "reason");
+        let role = Some(Role::Owner);
+        assert_eq!(field(MemberChange { role, ..change(MemberVerb::Invite) }), "role");
+        assert_eq!(field(change(MemberVerb::Role)), "role");
+    }
+
+    #[test]
+    fn a_ban_takes_an_end_and_a_reason() {
+        let (until, reason) = (Some(Timestamp(5)), Some("spam".to_owned()));
+        let ban = MemberChange { until, reason: reason.clone(), ..change(MemberVerb::Ban) };
+        assert_eq!(MemberAction::try_from(ban), Ok(MemberAction::Ban { until, reason }));
+    }
+}

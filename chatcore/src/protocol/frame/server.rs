@@ -1,0 +1,278 @@
+//! Frames from the server.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::answer::{Answer, MarkState, Subscribed};
+use super::{RequestId, Token};
+use crate::clock::Timestamp;
+use crate::error::{Code, Error, Invalid};
+use crate::id::{Epoch, RoomId, Seq, SessionId, UserId};
+use crate::log::Entry;
+use crate::protocol::limits::Announced;
+
+/// One frame from the server, other than an `event`: see [`EventFrame`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "op", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ServerFrame {
+    /// The conversation is open.
+    Welcome(Box<Welcome>),
+    /// A request was done.
+    Result {
+        /// Which.
+        id: RequestId,
+        /// What came of it.
+        #[serde(flatten)]
+        answer: Answer,
+    },
+    /// A request was refused, or a frame without an id was wrong.
+    Error {
+        /// Which request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<RequestId>,
+        /// Why.
+        #[serde(flatten)]
+        failure: Failure,
+    },
+    /// Someone in a room signals.
+    Signal(SignalFrame),
+    /// Someone in a room has come further.
+    Mark(MarkFrame),
+    /// The caller's own standing in a room changed.
+    Membership(Membership),
+    /// Entries of a room are not coming; subscribe again to catch up.
+    Gap(Gap),
+    /// The token expires soon; send `auth`.
+    AuthExpiring(AuthExpiring),
+    /// The server is about to close; connect again.
+    Goaway(Goaway),
+    /// The answer to `ping`.
+    Pong(Pong),
+}
+
+/// An entry of a room's log, as it travels.
+///
+/// ```text
+/// {"op":"event","room":…,"epoch":…,"seq":…,"user":…,"ts":…,"n":…,"kind":"message","text":…}
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EventFrame<'a> {
+    op: EventOp,
+    #[serde(flatten)]
+    entry: &'a Entry,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum EventOp {
+    /// An entry of a room's log.
+    Event,
+}
+
+impl<'a> EventFrame<'a> {
+    /// The frame that carries `entry`.
+    pub const fn new(entry: &'a Entry) -> Self {
+        Self { op: EventOp::Event, entry }
+    }
+}
+
+/// What a client must know to begin.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Welcome {
+    /// The version of the protocol from here on.
+    pub version: u32,
+    /// The login that this connection belongs to; none where the host keeps no sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Who the client is.
+    pub user: UserId,
+    /// A ping is due after so many milliseconds without another frame.
+    pub heartbeat_ms: u64,
+    /// The bounds of this connection.
+    pub limits: Announced,
+    /// The extensions that are on, of those that the `hello` named.
+    pub caps: Vec<String>,
+    /// When the token expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_expires_at: Option<Timestamp>,
+    /// For the next `hello` of this device, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Token>,
+    /// What became of each room that the `hello` named.
+    pub rooms: BTreeMap<RoomId, Resumed>,
+}
+
+/// What became of a room that a `hello` named.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Resumed {
+    /// It is subscribed to, as if by `subscribe`.
+    Subscribed(Subscribed),
+    /// It is not.
+    Refused(Failure),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Failure {
+    /// The stable code.
+    pub code: Code,
+    /// For people.
+    pub message: Cow<'static, str>,
+    /// The field at fault, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<Cow<'static, str>>,
+    /// When trying again makes sense, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Failure {
+    /// A failure of no field, with nothing to wait for.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), field: None, retry_after_ms: None }
+    }
+
+    /// A request of which `field` is at fault.
+    pub fn bad_request(
+        field: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { field: Some(field.into()), ..Self::new(Code::BadRequest, message) }
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Self {
+        Self::bad_request(invalid.field, invalid.problem)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let retry = error.retry_after().map(|t| t.as_millis());
+        Self {
+            code: error.code(),
+            message: error.public_message().into(),
+            field: error.field().map(|f| Cow::Owned(f.to_owned())),
+            retry_after_ms: retry.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// Someone signals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignalFrame {
+    /// Where.
+    pub room: RoomId,
+    /// What it is about: `typing`, `presence`, or a word of the application's own.
+    pub kind: String,
+    /// Who.
+    pub user: UserId,
+    /// Whether it starts or stops.
+    pub on: bool,
+    /// After how many milliseconds to take it for stopped.
+    pub ttl_ms: u32,
+}
+
+/// Someone has come further.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MarkFrame {
+    /// Where.
+    pub room: RoomId,
+    /// Who, and how far.
+    #[serde(flatten)]
+    pub mark: MarkState,
+}
+
+/// The caller's own standing in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Membership {
+    /// Which room.
+    pub room: RoomId,
+    /// What it is now.
+    pub state: MembershipState,
+}
+
+/// How the caller stands to a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MembershipState {
+    /// In it.
+    Joined,
+    /// Asked in.
+    Invited,
+    /// Went.
+    Left,
+    /// Was sent out.
+    Kicked,
+    /// Is shut out.
+    Banned,
+}
+
+/// A subscription has lost its place and sends nothing more until it is made anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Gap {
+    /// Where.
+    pub room: RoomId,
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// The last entry of the log now.
+    pub head_seq: Seq,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why a subscription lost its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The client acked too slowly.
+    Slow,
+    /// The entries that were next are no longer kept.
+    Retention,
+    /// The log has begun another life.
+    Epoch,
+}
+
+/// The token expires soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AuthExpiring {
+    /// When; the connection is closed then.
+    pub expires_at: Timestamp,
+}
+
+/// The server is about to close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Goaway {
+    /// Wait at least so long before connecting again.
+    pub retry_after_ms: u64,
+    /// For the next `hello` of this device, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Token>,
+}
+
+/// The answer to `ping`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Pong {
+    /// The client's clock, as its ping gave it.
+    pub ts: Timestamp,
+}
