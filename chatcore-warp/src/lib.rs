@@ -1,1 +1,4 @@
 //! In the making.
+
+pub mod body;
+pub mod serve;

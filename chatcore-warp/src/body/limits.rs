@@ -1,0 +1,88 @@
+//! What a body may take.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::BodyError;
+
+/// Bounds on bodies. Cheap to clone; clones share the count of uploads under way.
+#[derive(Clone, Debug)]
+pub struct BodyLimits {
+    pub(crate) text: u64,
+    pub(crate) upload: u64,
+    pub(crate) file: u64,
+    pub(crate) files: usize,
+    pub(crate) fields: usize,
+    pub(super) uploads: Uploads,
+}
+
+/// The uploads that are spooled at the moment.
+#[derive(Clone, Debug)]
+pub(super) struct Uploads(Arc<Semaphore>);
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            text: 512 << 10,
+            upload: 64 << 20,
+            file: 20 << 20,
+            files: 16,
+            fields: 64,
+            uploads: Uploads(Arc::new(Semaphore::new(64))),
+        }
+    }
+}
+
+impl BodyLimits {
+    /// The most bytes of a JSON or urlencoded body, and of all text in a multipart one. Default
+    /// 512 KiB: a message of 64 KiB fits, even if JSON escapes every byte of it.
+    #[must_use]
+    pub fn with_text(mut self, bytes: u64) -> Self {
+        self.text = bytes;
+        self
+    }
+
+    /// The most bytes of a multipart body. Default 64 MiB.
+    #[must_use]
+    pub fn with_upload(mut self, bytes: u64) -> Self {
+        self.upload = bytes;
+        self
+    }
+
+    /// The most bytes of one file. Default 20 MiB.
+    #[must_use]
+    pub fn with_file(mut self, bytes: u64) -> Self {
+        self.file = bytes;
+        self
+    }
+
+    /// The most files of one body. Default 16.
+    #[must_use]
+    pub fn with_files(mut self, files: usize) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The most fields of one body, files not counted. Default 64.
+    #[must_use]
+    pub fn with_fields(mut self, fields: usize) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// How many bodies with files may be under way at the same time, over all clones made from here
+    /// on: with [`with_upload`](Self::with_upload) it bounds the disk that spooling takes.
+    /// Default 64.
+    #[must_use]
+    pub fn with_uploads_at_once(mut self, uploads: usize) -> Self {
+        self.uploads = Uploads(Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))));
+        self
+    }
+}
+
+impl Uploads {
+    pub(super) fn begin(&self) -> Result<Arc<OwnedSemaphorePermit>, BodyError> {
+        self.0.clone().try_acquire_owned().map(Arc::new).map_err(|_| BodyError::Busy)
+    }
+}
