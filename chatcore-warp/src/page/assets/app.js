@@ -1,0 +1,125 @@
+// Where the page starts: it finds out whether there is a session, and shows one of two things.
+
+import { api } from './api.js';
+import { setUpAuth, showAuth } from './auth-view.js';
+import { Chat } from './chat.js';
+import { Composer } from './composer-view.js';
+import { byId } from './dom.js';
+import { People } from './people.js';
+import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
+import { Timeline } from './timeline-view.js';
+
+const ENDED = {
+  4001: 'This page and the server do not understand each other. Please load the page again.',
+  4002: 'Your session has ended. Please log in again.',
+  4003: 'You were logged out.',
+  4007: 'This page is too old for the server. Please load it again.',
+};
+
+/** What is on the screen, and for whom. */
+const session = {
+  me: null,
+  chat: null,
+  people: new People(),
+
+  open(id) {
+    byId('chat').classList.add('in-room');
+    session.chat.show(id).catch((problem) => announce(problem));
+  },
+
+  async enter(id) {
+    try {
+      await session.chat.enter(id);
+      session.open(id);
+    } catch (problem) {
+      announce(problem);
+      session.chat?.refresh().catch(() => {});
+    }
+  },
+};
+
+const timeline = new Timeline(session);
+const composer = new Composer(session);
+
+/** Says something that belongs to no form, where the connection's state stands. */
+function announce(problem) {
+  byId('connection').textContent = problem.message;
+  setTimeout(() => { if (session.chat) drawState(session.chat.state); }, 6_000);
+}
+
+function drawRoom() {
+  const room = session.chat.current;
+  byId('room').hidden = !room;
+  byId('no-room').hidden = Boolean(room);
+  if (!room) byId('chat').classList.remove('in-room');
+  byId('room-name').textContent = room?.name ?? '';
+  byId('room-topic').textContent = room?.topic ?? '';
+  composer.show(room);
+  timeline.draw();
+}
+
+async function begin() {
+  const me = await api.me();
+  session.me = me;
+  session.people.learn(me);
+  byId('me').textContent = session.people.name(me.id);
+  const chat = new Chat(me);
+  session.chat = chat;
+  chat.addEventListener('rooms', () => drawRooms(session));
+  chat.addEventListener('room', drawRoom);
+  chat.addEventListener('items', ({ detail }) => { if (detail === chat.current?.id) timeline.draw(); });
+  chat.addEventListener('state', ({ detail }) => drawState(detail));
+  chat.addEventListener('end', ({ detail }) => end(ENDED[detail] ?? ENDED[4002]));
+  byId('loading').hidden = true;
+  byId('auth').hidden = true;
+  byId('chat').hidden = false;
+  drawState(chat.state);
+  drawRooms(session);
+  drawRoom();
+  await chat.start().catch((problem) => announce(problem));
+}
+
+function end(message) {
+  session.chat?.stop();
+  session.chat = null;
+  session.me = null;
+  composer.clear();
+  timeline.draw();
+  byId('loading').hidden = true;
+  byId('chat').hidden = true;
+  byId('chat').classList.remove('in-room');
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
+  document.title = 'chatcore';
+  showAuth(message);
+}
+
+async function logOut() {
+  const { chat } = session;
+  try {
+    await api.logout();
+  } catch (problem) {
+    // Already logged out is logged out; anything else must not look like it.
+    if (problem.status !== 401) return announce(problem);
+  }
+  chat.outbox.clear();
+  return end();
+}
+
+session.people.addEventListener('named', () => timeline.draw());
+setUpAuth(begin);
+setUpRooms(session);
+byId('logout').addEventListener('click', logOut);
+byId('back').addEventListener('click', () => {
+  byId('chat').classList.remove('in-room');
+  session.chat.show(null);
+});
+byId('leave').addEventListener('click', () => byId('leave-dialog').showModal());
+byId('leave-dialog').querySelector('form').addEventListener('submit', () => {
+  const room = session.chat?.current;
+  if (room) session.chat.leave(room.id).catch((problem) => announce(problem));
+});
+
+begin().catch((problem) => {
+  // Without a session there is nothing to say; without a server there is.
+  end(problem.status === 401 ? undefined : problem.message);
+});

@@ -1,0 +1,30 @@
+// Who is behind a user id. Asked once per person; until the answer is there, the id stands for it.
+
+import { api } from './api.js';
+
+const MOST = 2000;
+
+export class People extends EventTarget {
+  #known = new Map();
+
+  /** Learns what an answer told anyway. */
+  learn(user) {
+    if (this.#known.size >= MOST) this.#known.clear();
+    this.#known.set(user.id, user.display_name || user.handle || user.email || user.id);
+  }
+
+  /** A name to show. A `named` event follows when a better one is known. */
+  name(id) {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    if (this.#known.size >= MOST) this.#known.clear();
+    this.#known.set(id, id);
+    api.user(id).then((user) => {
+      this.learn({ ...user, id });
+      this.dispatchEvent(new CustomEvent('named', { detail: id }));
+    }, () => {
+      // Erased, or not to be known: the id stays.
+    });
+    return id;
+  }
+}
