@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::id::{Epoch, MessageId};
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).expect("a sound id")
+}
+
+fn room() -> RoomId {
+    RoomId::parse("room").expect("a sound id")
+}
+
+fn entry(seq: u64, user_name: &str, body: Body) -> Entry {
+    Entry {
+        room: room(),
+        epoch: Epoch::parse("e").expect("a sound id"),
+        seq: Seq(seq),
+        user: user(user_name),
+        ts: Timestamp(0),
+        n: None,
+        client_msg_id: None,
+        body,
+    }
+}
+
+fn message(seq: u64) -> Entry {
+    let body = Body::Message {
+        message_id: MessageId::from_bytes([0; 16]),
+        text: "x".repeat(100),
+        reply_to: None,
+        attachments: Vec::new(),
+        meta: None,
+        edited_at: None,
+        deleted_at: None,
+    };
+    entry(seq, "ann", body)
+}
+
+fn seqs(subscription: &Subscription, cursor: u64) -> (Read, Vec<u64>) {
+    let mut seen = Vec::new();
+    let read = subscription.read(Seq(cursor), |live| {
+        seen.push(live.entry().seq.0);
+        true
+    });
+    (read, seen)
+}
+
+#[test]
+fn a_reader_whose_cursor_fell_off_the_ring_is_sent_to_the_log() {
+    let hub = Arc::new(Hub::default());
+    let ben = hub.connect(user("ben"), None);
+    let subscription = hub.subscribe(&ben, &room());
+    hub.publish((1..=3_000).map(message).collect());
+    let (read, seen) = seqs(&subscription, 0);
+    let Read::Behind(at) = read else { panic!("{read:?}") };
+    assert!(seen.is_empty());
+    let (read, seen) = seqs(&subscription, at.0);
+    assert_eq!(read, Read::Upto(Seq(3_000)));
+    assert_eq!(seen, ((at.0 + 1)..=3_000).collect::<Vec<_>>());
+    assert_eq!(seqs(&subscription, 3_000).0, Read::Nothing);
+}
+
+#[test]
+fn the_bell_rings_once_until_it_is_answered() {
+    let hub = Arc::new(Hub::default());
+    let ben = hub.connect(user("ben"), None);
+    let subscription = hub.subscribe(&ben, &room());
+    hub.publish(vec![message(1)]);
+    hub.publish(vec![message(2)]);
+    assert_eq!(ben.take().rooms, [room()]);
+    assert!(ben.take().rooms.is_empty());
+    subscription.answer();
+    hub.publish(vec![message(3)]);
+    assert_eq!(ben.take().rooms, [room()]);
+}
+
+#[test]
+fn who_is_banned_gets_nothing_from_the_ban_on() {
+    let hub = Arc::new(Hub::default());
+    let (ann, ben) = (hub.connect(user("ann"), None), hub.connect(user("ben"), None));
+    let (first, second) = (hub.subscribe(&ann, &room()), hub.subscribe(&ben, &room()));
+    let ban = Body::Ban { target: user("ben"), until: None, reason: None };
+    hub.publish(vec![message(1), entry(2, "ann", ban), message(3)]);
+    assert_eq!(seqs(&second, 0), (Read::Upto(Seq(1)), vec![1]));
+    assert_eq!(seqs(&second, 1).0, Read::Ended);
+    assert_eq!(second.end(), Some(Seq(2)));
+    assert_eq!(seqs(&first, 0).1, [1, 2, 3]);
+    let told = Notice::Membership { room: room(), state: Membership::Banned };
+    assert_eq!(ben.take().notices, [told]);
+}
+
+#[test]
+fn a_room_that_becomes_private_ends_readers_from_outside() {
+    let hub = Arc::new(Hub::default());
+    let (ann, ben) = (hub.connect(user("ann"), None), hub.connect(user("ben"), None));
+    let (inside, outside) = (hub.subscribe(&ann, &room()), hub.subscribe(&ben, &room()));
+    inside.set_joined(true);
+    let body = Body::Room { name: None, topic: None, visibility: RoomKind::Private };
+    hub.publish(vec![entry(1, "ann", body), message(2)]);
+    assert_eq!(seqs(&inside, 0).1, [1, 2]);
+    assert_eq!(seqs(&outside, 0).0, Read::Ended);
+}
+
+#[test]
+fn a_revoked_session_is_told_at_once_and_no_other() {
+    let hub = Arc::new(Hub::default());
+    let session = |name: &str| SessionId::parse(name).expect("a sound id");
+    let one = hub.connect(user("ben"), Some(session("one")));
+    let two = hub.connect(user("ben"), Some(session("two")));
+    hub.revoke(&user("ben"), &session("one"));
+    assert_eq!((one.closing(), two.closing()), (Some(Closing::Revoked), None));
+    hub.drain();
+    assert_eq!((one.closing(), two.closing()), (Some(Closing::Revoked), Some(Closing::Draining)));
+    assert_eq!(hub.connect(user("cid"), None).closing(), Some(Closing::Draining));
+}
+
+#[test]
+fn notices_are_bounded_and_the_latest_mark_of_a_member_replaces_the_one_before() {
+    let hub = Arc::new(Hub::default());
+    let ben = hub.connect(user("ben"), None);
+    for read in 0..1_000 {
+        let marks = Marks { read_seq: Seq(read), ..Marks::default() };
+        hub.marked(&room(), &user("ben"), marks);
+    }
+    assert_eq!(ben.take().notices.len(), 1);
+    for i in 0..300 {
+        let room = RoomId::parse(&format!("r{i}")).expect("a sound id");
+        hub.notify(&user("ben"), &Notice::Membership { room, state: Membership::Joined });
+    }
+    assert_eq!(ben.closing(), Some(Closing::Slow));
+    assert!(ben.take().notices.len() <= 256);
+}
+
+#[test]
+fn nothing_is_kept_of_a_room_or_a_person_that_has_gone() {
+    let hub = Arc::new(Hub::default());
+    let ben = hub.connect(user("ben"), None);
+    let subscription = hub.subscribe(&ben, &room());
+    hub.publish(vec![message(1)]);
+    assert_eq!(hub.connections(), 1);
+    drop(subscription);
+    drop(ben);
+    assert!(lock(&hub.tails).is_empty() && lock(&hub.people).is_empty());
+    assert_eq!(hub.ring_bytes.load(Ordering::SeqCst), 0);
+}
