@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod frame;
 pub mod limits;
+pub mod session;
 
 mod close;
 #[cfg(feature = "schema")]
