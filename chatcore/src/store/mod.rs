@@ -5,6 +5,8 @@
 mod log;
 pub mod memory;
 mod room;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 pub use log::{Committed, LogStore, Run, Toward};
 pub use room::{RoomCounts, RoomFilter, RoomStore};

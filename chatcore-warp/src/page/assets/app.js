@@ -54,6 +54,7 @@ function drawRoom() {
   if (!room) byId('chat').classList.remove('in-room');
   byId('room-name').textContent = room?.name ?? '';
   byId('room-topic').textContent = room?.topic ?? '';
+  byId('room-members').textContent = room?.members ? `${room.members} in the room` : '';
   composer.show(room);
   timeline.draw();
 }

@@ -38,7 +38,6 @@ export class Chat extends EventTarget {
   #connection = new Connection({ device: deviceId(), window: WINDOW });
   #window = WINDOW;
   #unacked = new Map();
-  #received = 0;
   #ackTimer = 0;
   #retryTimer = 0;
   #losses = 0;
@@ -117,8 +116,8 @@ export class Chat extends EventTarget {
   }
 
   #forget(id) {
+    this.#unacked.delete(this.rooms.get(id));
     this.rooms.delete(id);
-    this.#unacked.delete(id);
     if (this.current?.id === id) this.show(null);
   }
 
@@ -162,7 +161,6 @@ export class Chat extends EventTarget {
   #ready(welcome) {
     this.#losses = 0;
     this.#window = Math.min(WINDOW, welcome.limits?.window ?? WINDOW);
-    this.#received = 0;
     this.#unacked.clear();
     for (const room of this.rooms.values()) this.#subscribe(room);
     this.#flush();
@@ -237,11 +235,11 @@ export class Chat extends EventTarget {
     if (room === this.current) await this.earlier().catch(() => {});
   }
 
-  /** Cumulative, about every half window; and after a pause, so that the server knows it all arrived. */
+  /** Cumulative, every half window; and after a pause, so that the server knows it all arrived. */
   #ack(room) {
-    this.#unacked.set(room.id, room.last);
-    this.#received += 1;
-    if (this.#received * 2 >= this.#window) this.#sendAck();
+    const count = (this.#unacked.get(room) ?? 0) + 1;
+    this.#unacked.set(room, count);
+    if (count * 2 >= this.#window) this.#sendAck();
     else if (!this.#ackTimer) this.#ackTimer = setTimeout(() => this.#sendAck(), ACK_AFTER_MS);
   }
 
@@ -249,9 +247,9 @@ export class Chat extends EventTarget {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = 0;
     if (this.#unacked.size === 0) return;
-    this.#connection.send({ op: 'ack', rooms: Object.fromEntries(this.#unacked) });
+    const places = [...this.#unacked.keys()].map((room) => [room.id, room.last]);
+    this.#connection.send({ op: 'ack', rooms: Object.fromEntries(places) });
     this.#unacked.clear();
-    this.#received = 0;
   }
 
   // Sending

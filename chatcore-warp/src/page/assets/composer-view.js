@@ -105,9 +105,11 @@ export class Composer {
 
   async #send() {
     const room = this.#room;
-    // Sending while a file is on its way sends it with the message, not without.
-    await Promise.all(this.#files.map(({ done }) => done));
+    const files = [...this.#files];
+    // A file that is on its way goes with the message; if it does not arrive, neither goes.
+    await Promise.all(files.map(({ done }) => done));
     if (room !== this.#room || !this.#session.chat?.current) return;
+    if (!files.every(({ uploaded }) => uploaded)) return;
     const text = this.#text.value.trim();
     const uploaded = this.#files.map((entry) => entry.uploaded);
     if (!text && uploaded.length === 0) return;

@@ -52,7 +52,7 @@ export class Connection extends EventTarget {
   /** Sends a request and waits for its result. Rejects with what went wrong. */
   request(op, fields) {
     if (this.state !== 'ready') return Promise.reject(new Unreachable());
-    const id = String(this.#nextId++);
+    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       this.send({ op, id, ...fields });

@@ -23,6 +23,7 @@ export class Room {
     this.name = summary.name || (summary.kind === 'direct' ? 'Direct conversation' : 'Unnamed room');
     this.topic = summary.topic || '';
     this.kind = summary.kind;
+    this.members = summary.members;
     this.headN = Math.max(this.headN ?? 0, summary.head_n ?? 0);
     this.readN = Math.max(this.readN ?? 0, summary.read_n ?? 0);
   }

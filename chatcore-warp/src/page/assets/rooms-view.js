@@ -25,7 +25,7 @@ export function setUpRooms(session) {
   });
 }
 
-function row(summary, { testid, current, unread, action }) {
+function row(summary, { testid, current, unread, hint, action }) {
   const name = summary.name || 'Unnamed room';
   const count = unread > 0 ? el('span', { className: 'unread', 'data-testid': 'unread' }, unread > 99 ? '99+' : String(unread)) : null;
   const spoken = unread > 0 ? el('span', { className: 'unseen' }, ' unread messages') : null;
@@ -33,7 +33,7 @@ function row(summary, { testid, current, unread, action }) {
     'button',
     { type: 'button', className: 'room-button', 'aria-current': current ? 'true' : undefined, 'data-room': summary.id ?? summary.room, 'data-testid': testid },
     el('span', { className: 'room-mark', 'aria-hidden': 'true' }, summary.kind === 'public' ? '#' : '•'),
-    el('span', { className: 'room-label' }, name), count, spoken,
+    el('span', { className: 'room-label' }, name), hint ? el('span', { className: 'hint' }, hint) : null, count, spoken,
   );
   button.addEventListener('click', action);
   return el('li', {}, button);
@@ -53,7 +53,7 @@ export function drawRooms(session) {
     testid: 'joined-room', current: room === chat.current, unread: room.unread, action: () => session.open(room.id),
   })), 'None yet.');
   fill(byId('visible'), chat.visible.map((summary) => row(summary, {
-    testid: 'visible-room', unread: 0, action: () => session.enter(summary.room),
+    testid: 'visible-room', unread: 0, hint: summary.state === 'invited' ? 'Invited' : 'Enter', action: () => session.enter(summary.room),
   })), 'No others.');
   const unread = joined.reduce((sum, room) => sum + room.unread, 0);
   document.title = `${unread > 0 ? `(${unread}) ` : ''}${chat.current ? `${chat.current.name} · ` : ''}chatcore`;

@@ -1,0 +1,105 @@
+//! The schema, and how it grows.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::error::failed;
+use super::writer::Writer;
+use crate::store::StoreError;
+
+/// A step from one version of the schema to the next.
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migrations {
+    ($($name:literal),* $(,)?) => {
+        &[$(Migration {
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")),
+        }),*]
+    };
+}
+
+/// All steps, in order. One that was released is never changed; what is to be otherwise is a new one.
+const MIGRATIONS: &[Migration] = migrations!["0001_rooms"];
+
+/// Brings the schema to the version of this build, each step in a transaction of its own.
+///
+/// # Errors
+/// [`StoreError::Unusable`] if the file is of a newer build, or another program's.
+pub(super) async fn migrate(writer: &Writer) -> Result<(), StoreError> {
+    let mut tx = writer.begin().await?;
+    if tables(&mut tx).await? == 0 {
+        sqlx::query(
+            "CREATE TABLE chatcore_migrations (
+                version INTEGER PRIMARY KEY,
+                name    TEXT NOT NULL
+            ) STRICT",
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    }
+    let done = applied(&mut tx).await?;
+    tx.commit().await?;
+    check(&done)?;
+    for (index, step) in MIGRATIONS.iter().enumerate().skip(done.len()) {
+        let mut tx = writer.begin().await?;
+        sqlx::raw_sql(step.sql).execute(&mut *tx).await.map_err(failed)?;
+        sqlx::query("INSERT INTO chatcore_migrations VALUES (?, ?)")
+            .bind(i64::try_from(index + 1).unwrap_or(i64::MAX))
+            .bind(step.name)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+        tx.commit().await?;
+        tracing::info!(step = step.name, "the database's schema was brought forward");
+    }
+    Ok(())
+}
+
+async fn tables(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT count(*) FROM sqlite_schema WHERE type = 'table'")
+        .fetch_one(connection)
+        .await
+        .map_err(failed)?;
+    row.try_get(0).map_err(failed)
+}
+
+/// The names of the steps that this file has taken, in order.
+async fn applied(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    let known = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'chatcore_migrations'")
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if known.is_none() {
+        return Err(StoreError::Unusable(
+            "the database file holds the tables of another program; name another file".into(),
+        ));
+    }
+    let rows = sqlx::query("SELECT name FROM chatcore_migrations ORDER BY version")
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    rows.iter().map(|row| row.try_get(0).map_err(failed)).collect()
+}
+
+fn check(done: &[String]) -> Result<(), StoreError> {
+    let differs = done.iter().zip(MIGRATIONS).find(|(name, step)| *name != step.name);
+    if let Some((name, _)) = differs {
+        return Err(StoreError::Unusable(format!(
+            "the database's schema has a step `{name}` that this build of chatcore does not know"
+        )));
+    }
+    if done.len() > MIGRATIONS.len() {
+        return Err(StoreError::Unusable(format!(
+            "the database was written by a newer chatcore (its schema has {} steps, this build \
+             knows {}); run that version, or restore a backup from before it",
+            done.len(),
+            MIGRATIONS.len()
+        )));
+    }
+    Ok(())
+}
