@@ -2,12 +2,18 @@
 //!
 //! One trait per noun; [`Store`] is all of them together.
 
+mod account;
 mod log;
 pub mod memory;
 mod room;
+mod session;
+mod verification;
 
+pub use account::{AccountStore, Naming};
 pub use log::{Committed, LogStore, Run, Toward};
 pub use room::{RoomCounts, RoomFilter, RoomStore};
+pub use session::SessionStore;
+pub use verification::VerificationStore;
 
 use std::error::Error as StdError;
 
@@ -45,6 +51,6 @@ impl StoreError {
 }
 
 /// Everything durable, in one place.
-pub trait Store: LogStore + RoomStore {}
+pub trait Store: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}
 
-impl<T: LogStore + RoomStore> Store for T {}
+impl<T> Store for T where T: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}
