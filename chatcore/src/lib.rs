@@ -16,6 +16,7 @@ pub mod room;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod throttle;
 
 pub use chat::{Caller, Chat};
 pub use error::{Code, Error, Invalid};

@@ -2,14 +2,20 @@
 //!
 //! One trait per noun; [`Store`] is all of them together.
 
+mod account;
 mod log;
 pub mod memory;
 mod room;
+mod session;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod verification;
 
+pub use account::{AccountStore, Naming};
 pub use log::{Committed, LogStore, Run, Toward};
 pub use room::{RoomCounts, RoomFilter, RoomStore};
+pub use session::SessionStore;
+pub use verification::VerificationStore;
 
 use std::error::Error as StdError;
 
@@ -47,6 +53,6 @@ impl StoreError {
 }
 
 /// Everything durable, in one place.
-pub trait Store: LogStore + RoomStore {}
+pub trait Store: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}
 
-impl<T: LogStore + RoomStore> Store for T {}
+impl<T> Store for T where T: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}

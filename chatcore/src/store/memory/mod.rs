@@ -1,8 +1,11 @@
 //! A store in memory: for tests, for programs that keep nothing, and as the plainest statement of
 //! what the traits ask.
 
+mod account;
 mod log;
 mod room;
+mod session;
+mod verification;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,12 +17,21 @@ use crate::id::Epoch;
 pub struct MemoryStore {
     epoch: Epoch,
     logs: Mutex<log::Logs>,
+    accounts: Mutex<account::Accounts>,
+    sessions: Mutex<session::Sessions>,
+    verifications: Mutex<verification::Verifications>,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        Self { epoch: Epoch::random(&SystemRandom), logs: Mutex::default() }
+        Self {
+            epoch: Epoch::random(&SystemRandom),
+            logs: Mutex::default(),
+            accounts: Mutex::default(),
+            sessions: Mutex::default(),
+            verifications: Mutex::default(),
+        }
     }
 }
 
