@@ -1,0 +1,429 @@
+//! What people are called: parsed once, compared by what the eye and the post office take for equal.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::skeleton;
+
+use crate::error::Invalid;
+
+/// Which of the names of an account: what a conflict or a lookup is about.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum NameKind {
+    /// The handle.
+    Handle,
+    /// The e-mail address.
+    Email,
+    /// The id that another system gave.
+    ExternalId,
+}
+
+impl NameKind {
+    /// The field's name in requests and errors, and in stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Handle => "handle",
+            Self::Email => "email",
+            Self::ExternalId => "external_id",
+        }
+    }
+}
+
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that one account at most may hold, in the form that is compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameKey {
+    /// What kind of name it is. Names of different kinds never clash.
+    pub kind: NameKind,
+    /// The compared form: for handles the skeleton, for addresses the lower-cased text.
+    pub key: String,
+}
+
+/// Characters that show nothing: zero-width ones, bidirectional controls, fillers
+/// (`Default_Ignorable_Code_Point`). A skeleton is what is left without them.
+fn is_hidden(c: char) -> bool {
+    skeleton(c.encode_utf8(&mut [0; 4])).next().is_none()
+}
+
+/// Compatibility forms and case removed. Upper case first, so that `ß` and `SS`, `ς` and `σ` meet.
+fn fold(s: &str) -> String {
+    s.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+}
+
+/// The name that a person chose for themself and is mentioned by.
+///
+/// Kept and shown as it was typed, except for characters that show nothing, which are dropped. Two
+/// handles are the same if they differ in case or in compatibility forms (fullwidth letters), and
+/// clash if they look alike (Unicode TR 39): `admin`, `Admin`, `ａdmin` and `аdmin` with a Cyrillic
+/// letter are one name to register, but only the first three are one name to log in by.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Handle(String);
+
+impl Handle {
+    /// The most characters a handle may have.
+    pub const MAX_CHARS: usize = 64;
+
+    /// Parses what someone typed.
+    ///
+    /// # Errors
+    /// Unless 1 to 64 characters are left after the hidden ones are dropped, all of them letters,
+    /// marks, digits or one of `. _ - +`, the first a letter, a digit or `_`.
+    pub fn parse(typed: &str) -> Result<Self, Invalid> {
+        let invalid = |problem: &'static str| Err(Invalid::new("handle", problem));
+        // Before any work is done on it; 4 bytes is the longest a character can be.
+        if typed.len() > Self::MAX_CHARS * 4 * 2 {
+            return invalid("must be 1 to 64 characters");
+        }
+        let shown: String = typed.trim().chars().filter(|c| !is_hidden(*c)).nfc().collect();
+        if !(1..=Self::MAX_CHARS).contains(&shown.chars().count()) {
+            return invalid("must be 1 to 64 characters");
+        }
+        let fits = |c: char| c.is_alphanumeric() || is_combining_mark(c) || "._-+".contains(c);
+        if !shown.chars().all(fits) {
+            return invalid("may hold letters, digits and . _ - + only");
+        }
+        if !shown.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            return invalid("must start with a letter, a digit or _");
+        }
+        Ok(Self(shown))
+    }
+
+    /// As it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether both are the same name to log in by: equal but for case and compatibility forms.
+    pub fn same_as(&self, other: &Self) -> bool {
+        fold(&self.0) == fold(&other.0)
+    }
+
+    /// The form by which an account is looked up.
+    pub fn key(&self) -> NameKey {
+        NameKey { kind: NameKind::Handle, key: skeleton(&fold(&self.0)).collect() }
+    }
+
+    /// Every form that no other account may hold.
+    ///
+    /// Beside the lookup key that is what the capitals look like: `paypaI` folds to `paypai`, but
+    /// reads as `paypal`.
+    pub fn keys(&self) -> Vec<NameKey> {
+        let as_seen: String = skeleton(&self.0.nfkc().collect::<String>()).collect();
+        let looks =
+            NameKey { kind: NameKind::Handle, key: skeleton(&fold(&as_seen)).collect::<String>() };
+        let mut keys = vec![self.key()];
+        if !keys.contains(&looks) {
+            keys.push(looks);
+        }
+        keys
+    }
+}
+
+/// An e-mail address, checked for form: whether it receives anything, only a mail can tell.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Email(String);
+
+impl Email {
+    /// Parses what someone typed, by the rules of HTML's e-mail field.
+    ///
+    /// # Errors
+    /// Unless it is `local@domain` in ASCII, at most 64 and 254 bytes, without quoting, blanks or
+    /// comments. Addresses in other scripts are refused: their twins cannot be told apart.
+    pub fn parse(typed: &str) -> Result<Self, Invalid> {
+        let invalid = || Err(Invalid::new("email", "must be an e-mail address"));
+        let typed = typed.trim();
+        if typed.len() > 254 {
+            return invalid();
+        }
+        let Some((local, domain)) = typed.rsplit_once('@') else { return invalid() };
+        let local_fits = (1..=64).contains(&local.len())
+            && local
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b));
+        let label_fits = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if !local_fits || !domain.split('.').all(label_fits) {
+            return invalid();
+        }
+        Ok(Self(format!("{local}@{}", domain.to_ascii_lowercase())))
+    }
+
+    /// As it was typed, the domain in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The compared form: lower case throughout, as every large mail service has it.
+    pub fn key(&self) -> NameKey {
+        NameKey { kind: NameKind::Email, key: self.0.to_ascii_lowercase() }
+    }
+}
+
+/// The id that another system knows the person by, unique among accounts.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// Parses an id; its bytes are compared as they are.
+    ///
+    /// # Errors
+    /// Unless it is 1 to 128 bytes without control characters.
+    pub fn parse(given: &str) -> Result<Self, Invalid> {
+        if (1..=128).contains(&given.len()) && !given.chars().any(char::is_control) {
+            Ok(Self(given.into()))
+        } else {
+            Err(Invalid::new("external_id", "must be 1 to 128 bytes without control characters"))
+        }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The compared form.
+    pub fn key(&self) -> NameKey {
+        NameKey { kind: NameKind::ExternalId, key: self.0.clone() }
+    }
+}
+
+/// The name that others see. Not unique.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// Parses what someone typed; blanks around it are dropped.
+    ///
+    /// # Errors
+    /// Unless it is 1 to 64 characters, none of them a control character and at least one to be
+    /// seen.
+    pub fn parse(typed: &str) -> Result<Self, Invalid> {
+        let invalid = |problem: &'static str| Err(Invalid::new("display_name", problem));
+        let name = typed.trim();
+        if name.len() > 64 * 4 || !(1..=64).contains(&name.chars().count()) {
+            return invalid("must be 1 to 64 characters");
+        }
+        if name.chars().any(char::is_control) {
+            return invalid("must not hold control characters");
+        }
+        if name.chars().all(|c| is_hidden(c) || c.is_whitespace()) {
+            return invalid("must hold something that can be seen");
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! text_traits {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Invalid;
+            fn from_str(s: &str) -> Result<Self, Invalid> {
+                Self::parse(s)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Invalid;
+            fn try_from(s: String) -> Result<Self, Invalid> {
+                Self::parse(&s)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    )*};
+}
+text_traits!(Handle, Email, ExternalId, DisplayName);
+
+/// What someone calls themself when they log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginName {
+    /// A handle.
+    Handle(String),
+    /// An e-mail address.
+    Email(String),
+    /// The id of another system.
+    ExternalId(String),
+    /// Whichever it is: an e-mail address if it holds an `@`, which no handle does.
+    Any(String),
+}
+
+/// A [`LoginName`] that could belong to someone.
+#[derive(Clone, Debug)]
+pub(crate) enum ParsedName {
+    Handle(Handle),
+    Email(Email),
+    ExternalId(ExternalId),
+}
+
+impl LoginName {
+    /// `None` if nobody can have that name.
+    pub(crate) fn parse(&self) -> Option<ParsedName> {
+        match self {
+            Self::Handle(s) => Handle::parse(s).ok().map(ParsedName::Handle),
+            Self::Email(s) => Email::parse(s).ok().map(ParsedName::Email),
+            Self::ExternalId(s) => ExternalId::parse(s).ok().map(ParsedName::ExternalId),
+            Self::Any(s) if s.contains('@') => Self::Email(s.clone()).parse(),
+            Self::Any(s) => Self::Handle(s.clone()).parse(),
+        }
+    }
+}
+
+impl ParsedName {
+    pub(crate) fn key(&self) -> NameKey {
+        match self {
+            Self::Handle(handle) => handle.key(),
+            Self::Email(email) => email.key(),
+            Self::ExternalId(id) => id.key(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clash(a: &str, b: &str) -> bool {
+        let (a, b) = (Handle::parse(a).unwrap().keys(), Handle::parse(b).unwrap().keys());
+        a.iter().any(|key| b.contains(key))
+    }
+
+    #[test]
+    fn handles_that_look_alike_clash() {
+        for twin in [
+            "Admin",
+            "ADMIN",
+            "\u{430}dmin",
+            "ad\u{200b}min",
+            "\u{202e}admin",
+            "ad\u{2066}min",
+            "\u{ff41}\u{ff44}min",
+            "adm\u{131}n",
+            "\u{1d41a}dmin",
+            "\u{feff}admin",
+        ] {
+            assert!(clash("admin", twin), "{twin:?}");
+        }
+        assert!(clash("paypal", "paypaI"));
+        assert!(clash("strasse", "STRAẞE"));
+        assert!(clash("caf\u{e9}", "cafe\u{301}"));
+    }
+
+    #[test]
+    fn handles_that_differ_do_not_clash() {
+        for (a, b) in [("mall", "mali"), ("anna", "anne"), ("u1", "u2"), ("café", "cafe")] {
+            assert!(!clash(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_handle_is_shown_as_typed_without_what_cannot_be_seen() {
+        assert_eq!(Handle::parse(" \u{200b}Ann\u{202e}a ").unwrap().as_str(), "Anna");
+        assert_eq!(Handle::parse("\u{ff21}nna").unwrap().as_str(), "\u{ff21}nna");
+    }
+
+    #[test]
+    fn a_twin_is_not_the_same_to_log_in_by_but_another_case_is() {
+        let admin = Handle::parse("admin").unwrap();
+        assert!(admin.same_as(&Handle::parse("\u{ff21}DMIN").unwrap()));
+        assert!(!admin.same_as(&Handle::parse("\u{430}dmin").unwrap()));
+    }
+
+    #[test]
+    fn handles_out_of_bounds_are_refused() {
+        let long = "a".repeat(65);
+        for bad in ["", " ", "\u{200b}", "a b", "a@b", "a\0", "-a", ".a", "a/b", "<b>", "👍", &long]
+        {
+            assert!(Handle::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Handle::parse(&"a".repeat(64)).is_ok());
+        assert!(Handle::parse(&"\u{301}".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn addresses_are_compared_in_lower_case() {
+        let email = Email::parse("Ann.A@Example.ORG").unwrap();
+        assert_eq!(email.as_str(), "Ann.A@example.org");
+        assert_eq!(email.key(), Email::parse("ann.a@example.org").unwrap().key());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        let long = format!("{}@example.org", "a".repeat(65));
+        for bad in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@b@c",
+            "a b@c.d",
+            "a@b\r\nBcc: c@d",
+            "a@-b.c",
+            "a@b..c",
+            "\u{430}@b.c",
+            "\"a b\"@c.d",
+            "a@[127.0.0.1]",
+            &long,
+        ] {
+            assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_display_name_must_be_seen() {
+        assert!(DisplayName::parse("Ann 👍").is_ok());
+        for bad in ["", "  ", "\u{200b}", "a\nb", "\u{202e} \u{200b}", &"a".repeat(65)] {
+            assert!(DisplayName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn any_name_with_an_at_sign_is_an_address() {
+        assert!(matches!(LoginName::Any("a@b.c".into()).parse(), Some(ParsedName::Email(_))));
+        assert!(matches!(LoginName::Any("ab".into()).parse(), Some(ParsedName::Handle(_))));
+        assert!(LoginName::Any("a@b@c".into()).parse().is_none());
+    }
+}
