@@ -16,6 +16,8 @@ pub mod name;
 pub mod range;
 mod service;
 pub mod sniff;
+#[cfg(test)]
+mod tests;
 
 use crate::error::Code;
 use crate::store::StoreError;

@@ -27,7 +27,8 @@ const DEVICES: &[&str] = &["aux", "con", "conin$", "conout$", "nul", "prn"];
 /// it did not.
 pub fn display_name(claimed: &str, content_type: &str) -> String {
     let last = claimed.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last.chars().filter(|c| !hidden(*c)).map(taken_by_file_systems).nfc().collect();
+    let clean: String =
+        last.chars().filter(|c| !hidden(*c)).map(taken_by_file_systems).nfc().collect();
     let ends = |c: char| c.is_whitespace() || c == '.';
     let mut name = clean.trim_start().trim_end_matches(ends).to_owned();
     if name.is_empty() {
@@ -68,7 +69,8 @@ fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let numbered = |prefix| {
         stem.strip_prefix(prefix).is_some_and(|rest| {
-            matches!(rest.chars().next(), Some('0'..='9' | '¹' | '²' | '³')) && rest.chars().count() == 1
+            matches!(rest.chars().next(), Some('0'..='9' | '¹' | '²' | '³'))
+                && rest.chars().count() == 1
         })
     };
     DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
@@ -153,7 +155,9 @@ mod tests {
 
     #[test]
     fn names_stay_what_people_called_them() {
-        for name in ["Résumé 2026 (final).txt", "写真.txt", "😀.log", ".bashrc", "Makefile", "a.tar.txt"] {
+        for name in
+            ["Résumé 2026 (final).txt", "写真.txt", "😀.log", ".bashrc", "Makefile", "a.tar.txt"]
+        {
             assert_eq!(text(name), name);
         }
         assert_eq!(display_name("holiday.JPEG", "image/jpeg"), "holiday.JPEG");

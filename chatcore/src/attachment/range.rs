@@ -84,8 +84,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_asks_for_the_whole() {
-        for header in ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "items=0-1", "bytes=0-1,3-4",
-            "bytes=a-b", "bytes=+1-2", "bytes=--1", "bytes=1-2-3"] {
+        for header in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=5-2",
+            "items=0-1",
+            "bytes=0-1,3-4",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=--1",
+            "bytes=1-2-3",
+        ] {
             assert_eq!(part(header, 10), Part::Whole, "{header}");
         }
         assert_eq!(Part::requested(None, 10), Part::Whole);

@@ -168,7 +168,8 @@ impl Attachments {
             bytes: length.unwrap_or(limit),
             created_at: self.clock.now(),
         };
-        let most = WaitingLimit { bytes: self.limits.waiting_bytes, files: self.limits.waiting_files };
+        let most =
+            WaitingLimit { bytes: self.limits.waiting_bytes, files: self.limits.waiting_files };
         // From here on the upload is abandoned unless it is completed, even if the reservation's
         // own answer is never seen.
         let mut abandon = Abandon { service: self, upload: Some(reservation.clone()) };
@@ -229,7 +230,7 @@ impl Attachments {
     async fn clear(&self, upload: &Reservation) {
         let cleared = async {
             self.store.discard_attachment(&upload.id, &upload.owner).await?;
-            self.remove(&[upload.id.clone()]).await
+            self.remove(std::slice::from_ref(&upload.id)).await
         };
         if let Err(error) = cleared.await {
             tracing::warn!(%error, "an upload that failed is left to the sweep");
@@ -269,7 +270,11 @@ impl Attachments {
     ///
     /// # Errors
     /// As [`share`](Self::share), and [`NotAnImage`](AttachmentError::NotAnImage).
-    pub async fn set_avatar(&self, id: &AttachmentId, owner: &UserId) -> Result<Attachment, AttachmentError> {
+    pub async fn set_avatar(
+        &self,
+        id: &AttachmentId,
+        owner: &UserId,
+    ) -> Result<Attachment, AttachmentError> {
         let attachment = self.get(id).await?;
         // Only a picture whose size is known to be sound is shown to everyone.
         if &attachment.owner == owner && attachment.width.is_none() {
@@ -283,11 +288,20 @@ impl Attachments {
     /// # Errors
     /// [`NotFound`](AttachmentError::NotFound); [`NotOwner`](AttachmentError::NotOwner);
     /// [`InUse`](AttachmentError::InUse) unless it is waiting; a failure of the store.
-    pub async fn share(&self, id: &AttachmentId, owner: &UserId) -> Result<Attachment, AttachmentError> {
+    pub async fn share(
+        &self,
+        id: &AttachmentId,
+        owner: &UserId,
+    ) -> Result<Attachment, AttachmentError> {
         self.keep(id, owner, Keep::Shared).await
     }
 
-    async fn keep(&self, id: &AttachmentId, owner: &UserId, keep: Keep) -> Result<Attachment, AttachmentError> {
+    async fn keep(
+        &self,
+        id: &AttachmentId,
+        owner: &UserId,
+        keep: Keep,
+    ) -> Result<Attachment, AttachmentError> {
         Ok(self.store.keep_attachment(id, owner, keep).await??)
     }
 

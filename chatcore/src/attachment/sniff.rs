@@ -77,10 +77,7 @@ const REFINED: &[(&str, &str)] = &[
     ("video/webm", "audio/webm"),
     ("video/mp4", "audio/mp4"),
     ("application/zip", "application/epub+zip"),
-    (
-        "application/zip",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ),
+    ("application/zip", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
     ("application/zip", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     (
         "application/zip",
@@ -150,16 +147,16 @@ fn as_text(head: &[u8], whole: bool) -> Option<&str> {
         }
         Err(_) => return None,
     };
-    let binary =
-        |b: u8| matches!(b, 0x00..=0x08 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F) || b == 0x7F;
+    let binary = |b: u8| matches!(b, 0x00..=0x08 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F) || b == 0x7F;
     (!text.bytes().any(binary)).then_some(text)
 }
 
 /// Elements that documents begin with, or that do harm where they stand alone.
 const ELEMENTS: &[&str] = &[
     "a", "applet", "b", "base", "body", "br", "button", "center", "div", "embed", "font", "form",
-    "frame", "frameset", "h1", "h2", "h3", "head", "html", "iframe", "img", "input", "link", "marquee",
-    "math", "meta", "object", "p", "script", "span", "style", "table", "template", "title", "video",
+    "frame", "frameset", "h1", "h2", "h3", "head", "html", "iframe", "img", "input", "link",
+    "marquee", "math", "meta", "object", "p", "script", "span", "style", "table", "template",
+    "title", "video",
 ];
 
 /// Which markup a text is, by what it begins with: WHATWG MIME Sniffing, with SVG and more elements.
@@ -184,9 +181,9 @@ fn markup(text: &str) -> Option<&'static str> {
 }
 
 fn starts_with_word(text: &str, word: &str) -> bool {
-    text.split_whitespace().next().is_some_and(|first| {
-        first.trim_end_matches(['>', '[']).eq_ignore_ascii_case(word)
-    })
+    text.split_whitespace()
+        .next()
+        .is_some_and(|first| first.trim_end_matches(['>', '[']).eq_ignore_ascii_case(word))
 }
 
 fn known(content_type: &str) -> Option<&'static Known> {
@@ -242,7 +239,8 @@ mod tests {
         assert_eq!(content_type(b"just words", true, Some("image/png")), TEXT);
         assert_eq!(content_type(b"<script>1</script>", true, Some("image/gif")), "text/html");
         assert_eq!(content_type(b"GIF89a\x01\0\x01\0\0\0\0", true, None), "image/gif");
-        assert_eq!(content_type(b"MZ\x90\0\x03\0\0\0", true, Some("image/png")).contains("image"), false);
+        let program = content_type(b"MZ\x90\0\x03\0\0\0", true, Some("image/png"));
+        assert!(!program.contains("image"), "{program}");
     }
 
     #[test]
@@ -259,15 +257,33 @@ mod tests {
 
     #[test]
     fn markup_is_told_from_text() {
-        for html in ["<html>", " \n<!DOCTYPE HTML>", "<script src=x>", "<img/onerror=1>", "<p>hi",
-            "<!-- x -->", "\u{FEFF}<body>", "<BR>"] {
+        for html in [
+            "<html>",
+            " \n<!DOCTYPE HTML>",
+            "<script src=x>",
+            "<img/onerror=1>",
+            "<p>hi",
+            "<!-- x -->",
+            "\u{FEFF}<body>",
+            "<BR>",
+        ] {
             is(html.as_bytes(), "text/html");
         }
         for svg in ["<svg xmlns='x'>", "<?xml version='1.0'?>\n<SVG>", "<!DOCTYPE svg PUBLIC>"] {
             is(svg.as_bytes(), "image/svg+xml");
         }
         is(b"<?xml version='1.0'?><rss/>", "text/xml");
-        for text in ["<3 you", "<alice> hi", "< 5", "a <b>", "", "<", "\u{1F600} héllo\n", "MZ", "%PDF is a format"] {
+        for text in [
+            "<3 you",
+            "<alice> hi",
+            "< 5",
+            "a <b>",
+            "",
+            "<",
+            "\u{1F600} héllo\n",
+            "MZ",
+            "%PDF is a format",
+        ] {
             is(text.as_bytes(), TEXT);
         }
     }
@@ -288,8 +304,16 @@ mod tests {
 
     #[test]
     fn only_what_runs_nothing_is_shown_in_place() {
-        for mime in ["text/html", "image/svg+xml", "text/xml", "application/pdf", UNKNOWN,
-            "application/xhtml+xml", "text/javascript", "x"] {
+        for mime in [
+            "text/html",
+            "image/svg+xml",
+            "text/xml",
+            "application/pdf",
+            UNKNOWN,
+            "application/xhtml+xml",
+            "text/javascript",
+            "x",
+        ] {
             assert_eq!(disposition(mime), Disposition::Attachment, "{mime}");
         }
         assert_eq!(disposition("image/png"), Disposition::Inline);

@@ -2,10 +2,12 @@
 //!
 //! One trait per noun; [`Store`] is all of them together.
 
+pub mod attachment;
 mod log;
 pub mod memory;
 mod room;
 
+pub use attachment::AttachmentStore;
 pub use log::{Committed, LogStore, Run, Toward};
 pub use room::{RoomCounts, RoomFilter, RoomStore};
 
@@ -45,6 +47,6 @@ impl StoreError {
 }
 
 /// Everything durable, in one place.
-pub trait Store: LogStore + RoomStore {}
+pub trait Store: LogStore + RoomStore + AttachmentStore {}
 
-impl<T: LogStore + RoomStore> Store for T {}
+impl<T: LogStore + RoomStore + AttachmentStore> Store for T {}

@@ -4,21 +4,23 @@ use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, lock};
 use crate::attachment::{Attachment, Usage};
 use crate::clock::Timestamp;
-use crate::id::{AttachmentId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, RoomId, UserId};
+use crate::room::{Changes, Upload};
 use crate::store::StoreError;
 use crate::store::attachment::{AttachmentStore, Keep, NotTaken, Reservation, WaitingLimit};
 
 /// All files, and the ways to find those that something is to be done with.
 #[derive(Debug, Default)]
-pub(crate) struct AttachmentTable {
+pub(super) struct AttachmentTable {
     files: HashMap<AttachmentId, File>,
     /// Under way and waiting, by owner: as many as the owner's limit allows.
     waiting: HashMap<UserId, BTreeSet<AttachmentId>>,
     avatars: HashMap<UserId, AttachmentId>,
-    messages: HashMap<RoomId, BTreeSet<(Seq, AttachmentId)>>,
+    /// Files of messages, by room.
+    rooms: HashMap<RoomId, BTreeSet<AttachmentId>>,
     released: BTreeSet<AttachmentId>,
 }
 
@@ -40,7 +42,8 @@ impl AttachmentTable {
                 Some(File::Released) | None => 0,
             })
         });
-        if bytes > most.bytes || files >= most.files as usize || self.files.contains_key(&upload.id) {
+        if bytes > most.bytes || files >= most.files as usize || self.files.contains_key(&upload.id)
+        {
             return false;
         }
         self.waiting.entry(upload.owner.clone()).or_default().insert(upload.id.clone());
@@ -94,43 +97,32 @@ impl AttachmentTable {
         }
     }
 
-    /// Makes waiting files of `owner` those of a message: all of them or, if one cannot be, none.
-    /// Returns them in the order of `ids`.
-    pub(crate) fn bind(
-        &mut self,
-        ids: &[AttachmentId],
-        owner: &UserId,
-        room: &RoomId,
-        seq: Seq,
-    ) -> Result<Vec<Attachment>, NotTaken> {
-        for (place, id) in ids.iter().enumerate() {
-            self.taken(id, owner)?;
-            if ids[..place].contains(id) {
-                return Err(NotTaken::InUse);
+    /// The file, as the rules of rooms see it: if it waits.
+    pub(super) fn upload(&self, id: &AttachmentId) -> Option<Upload> {
+        let attachment = self.find(id).filter(|attachment| attachment.usage == Usage::Waiting)?;
+        Some(Upload { owner: attachment.owner.clone(), file: attachment.to_ref() })
+    }
+
+    /// Writes what a batch of the log does with files; the rules have decided it under this very lock.
+    pub(super) fn write(&mut self, changes: &Changes) {
+        for (id, (room, seq)) in &changes.bound {
+            self.put_to_use(id, Usage::Message { room: room.clone(), seq: *seq });
+            self.rooms.entry(room.clone()).or_default().insert(id.clone());
+        }
+        for id in &changes.released {
+            if let Some(File::Whole(Attachment { usage: Usage::Message { room, .. }, .. })) =
+                self.files.get(id)
+            {
+                if let Some(theirs) = self.rooms.get_mut(room) {
+                    theirs.remove(id);
+                }
+                self.release(id);
             }
         }
-        let theirs = self.messages.entry(room.clone()).or_default();
-        theirs.extend(ids.iter().map(|id| (seq, id.clone())));
-        let usage = Usage::Message { room: room.clone(), seq };
-        Ok(ids.iter().filter_map(|id| self.put_to_use(id, usage.clone())).collect())
-    }
-
-    /// Releases the files of a message that was deleted.
-    pub(crate) fn release_message(&mut self, room: &RoomId, seq: Seq) {
-        let Some(theirs) = self.messages.get_mut(room) else { return };
-        let released: Vec<_> = theirs.iter().filter(|(of, _)| *of == seq).cloned().collect();
-        for file in &released {
-            theirs.remove(file);
-        }
-        for (_, id) in &released {
-            self.release(id);
-        }
-    }
-
-    /// Releases the files of all messages of a room that was deleted.
-    pub(crate) fn release_room(&mut self, room: &RoomId) {
-        for (_, id) in self.messages.remove(room).unwrap_or_default() {
-            self.release(&id);
+        for room in changes.rooms.values().filter(|room| room.deleted_at.is_some()) {
+            for id in self.rooms.remove(&room.id).unwrap_or_default() {
+                self.release(&id);
+            }
         }
     }
 
@@ -141,7 +133,12 @@ impl AttachmentTable {
         }
     }
 
-    fn keep(&mut self, id: &AttachmentId, owner: &UserId, keep: Keep) -> Result<Attachment, NotTaken> {
+    fn keep(
+        &mut self,
+        id: &AttachmentId,
+        owner: &UserId,
+        keep: Keep,
+    ) -> Result<Attachment, NotTaken> {
         self.taken(id, owner)?;
         let usage = match keep {
             Keep::Shared => Usage::Shared,
@@ -198,15 +195,15 @@ impl AttachmentStore for MemoryStore {
         upload: &Reservation,
         most: WaitingLimit,
     ) -> Result<bool, StoreError> {
-        Ok(self.attachments().reserve(upload, most))
+        Ok(lock(&self.attachments).reserve(upload, most))
     }
 
     async fn complete_attachment(&self, attachment: &Attachment) -> Result<bool, StoreError> {
-        Ok(self.attachments().complete(attachment))
+        Ok(lock(&self.attachments).complete(attachment))
     }
 
     async fn attachment(&self, id: &AttachmentId) -> Result<Option<Attachment>, StoreError> {
-        Ok(self.attachments().find(id).cloned())
+        Ok(lock(&self.attachments).find(id).cloned())
     }
 
     async fn keep_attachment(
@@ -215,7 +212,7 @@ impl AttachmentStore for MemoryStore {
         owner: &UserId,
         keep: Keep,
     ) -> Result<Result<Attachment, NotTaken>, StoreError> {
-        Ok(self.attachments().keep(id, owner, keep))
+        Ok(lock(&self.attachments).keep(id, owner, keep))
     }
 
     async fn discard_attachment(
@@ -223,11 +220,11 @@ impl AttachmentStore for MemoryStore {
         id: &AttachmentId,
         owner: &UserId,
     ) -> Result<bool, StoreError> {
-        Ok(self.attachments().discard(id, owner))
+        Ok(lock(&self.attachments).discard(id, owner))
     }
 
     async fn expire_attachments(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        Ok(self.attachments().expire(before, limit))
+        Ok(lock(&self.attachments).expire(before, limit))
     }
 
     async fn released_attachments(
@@ -235,13 +232,13 @@ impl AttachmentStore for MemoryStore {
         after: Option<&AttachmentId>,
         limit: u32,
     ) -> Result<Vec<AttachmentId>, StoreError> {
-        let table = self.attachments();
+        let table = lock(&self.attachments);
         let behind = |id: &&AttachmentId| after.is_none_or(|after| *id > after);
         Ok(table.released.iter().filter(behind).take(limit as usize).cloned().collect())
     }
 
     async fn forget_attachments(&self, ids: &[AttachmentId]) -> Result<(), StoreError> {
-        let mut table = self.attachments();
+        let mut table = lock(&self.attachments);
         for id in ids {
             if table.released.remove(id) {
                 table.files.remove(id);
@@ -255,27 +252,6 @@ impl AttachmentStore for MemoryStore {
 mod tests {
     use super::*;
     use crate::attachment_store_suite;
-    use crate::testing::attachment_suite::Files;
 
-    attachment_store_suite!(async || (MemoryStore::default(), ()));
-
-    impl Files for MemoryStore {
-        async fn bind(
-            &self,
-            ids: &[AttachmentId],
-            owner: &UserId,
-            room: &RoomId,
-            seq: Seq,
-        ) -> Result<Vec<Attachment>, NotTaken> {
-            self.attachments().bind(ids, owner, room, seq)
-        }
-
-        async fn release_message(&self, room: &RoomId, seq: Seq) {
-            self.attachments().release_message(room, seq);
-        }
-
-        async fn release_room(&self, room: &RoomId) {
-            self.attachments().release_room(room);
-        }
-    }
+    attachment_store_suite!(async || (MemoryStore::new(), ()));
 }

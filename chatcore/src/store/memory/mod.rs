@@ -1,6 +1,7 @@
 //! A store in memory: for tests, for programs that keep nothing, and as the plainest statement of
 //! what the traits ask.
 
+mod attachment;
 mod log;
 mod room;
 
@@ -14,12 +15,18 @@ use crate::id::Epoch;
 pub struct MemoryStore {
     epoch: Epoch,
     logs: Mutex<log::Logs>,
+    /// Locked after `logs`, where both are.
+    attachments: Mutex<attachment::AttachmentTable>,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        Self { epoch: Epoch::random(&SystemRandom), logs: Mutex::default() }
+        Self {
+            epoch: Epoch::random(&SystemRandom),
+            logs: Mutex::default(),
+            attachments: Mutex::default(),
+        }
     }
 }
 
