@@ -3,6 +3,7 @@
 //! One trait per noun; [`Store`] is all of them together.
 
 mod account;
+pub mod attachment;
 mod log;
 pub mod memory;
 mod room;
@@ -12,6 +13,7 @@ pub mod sqlite;
 mod verification;
 
 pub use account::{AccountStore, Naming};
+pub use attachment::AttachmentStore;
 pub use log::{Committed, LogStore, Run, Toward};
 pub use room::{RoomCounts, RoomFilter, RoomStore};
 pub use session::SessionStore;
@@ -56,3 +58,6 @@ impl StoreError {
 pub trait Store: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}
 
 impl<T> Store for T where T: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}
+pub trait Store: LogStore + RoomStore + AttachmentStore {}
+
+impl<T: LogStore + RoomStore + AttachmentStore> Store for T {}

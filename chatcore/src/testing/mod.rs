@@ -1,5 +1,8 @@
 //! For tests of this crate and of stores made elsewhere: conformance suites, a clock to turn by hand.
 
+pub mod attachment_suite;
+pub mod blob_suite;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -53,4 +56,18 @@ impl Random for SeededRandom {
             chunk.copy_from_slice(&out[..chunk.len()]);
         }
     }
+}
+
+/// Writes each of `cases`, functions of a module of this one, as a test on a store freshly opened.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_cases {
+    ($suite:ident, $open:expr, [$($case:ident),* $(,)?]) => {$(
+        #[tokio::test]
+        async fn $case() {
+            // The second is what must outlive the store, such as its directory.
+            let (store, _held) = ($open)().await;
+            $crate::testing::$suite::$case(store).await;
+        }
+    )*};
 }

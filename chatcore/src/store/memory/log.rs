@@ -237,9 +237,16 @@ impl LogStore for MemoryStore {
 
     async fn commit(&self, batch: &[Command], limits: &Limits) -> Result<Committed, StoreError> {
         let mut logs = lock(&self.logs);
+        let mut files = lock(&self.attachments);
         let mut views = logs.views(&self.epoch, batch);
+        for id in batch.iter().flat_map(|command| command.needs().uploads) {
+            if let Some(upload) = files.upload(&id) {
+                views.uploads.insert(id, upload);
+            }
+        }
         let Plan { outcomes, changes } = plan(&mut views, batch, limits);
         logs.write(&changes);
+        files.write(&changes);
         Ok(Committed::new(outcomes, changes))
     }
 

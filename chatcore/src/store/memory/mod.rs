@@ -2,6 +2,7 @@
 //! what the traits ask.
 
 mod account;
+mod attachment;
 mod log;
 mod room;
 mod session;
@@ -20,6 +21,8 @@ pub struct MemoryStore {
     accounts: Mutex<account::Accounts>,
     sessions: Mutex<session::Sessions>,
     verifications: Mutex<verification::Verifications>,
+    /// Locked after `logs`, where both are.
+    attachments: Mutex<attachment::AttachmentTable>,
 }
 
 impl MemoryStore {
@@ -31,6 +34,7 @@ impl MemoryStore {
             accounts: Mutex::default(),
             sessions: Mutex::default(),
             verifications: Mutex::default(),
+            attachments: Mutex::default(),
         }
     }
 }
