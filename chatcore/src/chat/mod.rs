@@ -4,13 +4,14 @@ mod builder;
 mod caller;
 mod committer;
 mod live;
+mod people;
 mod stats;
 mod summary;
+mod upkeep;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 pub use builder::ChatBuilder;
 pub use caller::{Caller, Created, Left, Sent};
@@ -19,6 +20,8 @@ pub use live::{LiveEntries, Resume};
 pub use stats::{Stats, StatsQuery};
 pub use summary::{MemberSummary, RoomSummary};
 
+use crate::account::{Accounts, Authenticator, Directory};
+use crate::attachment::Attachments;
 use crate::clock::{Clock, Random};
 use crate::error::Error;
 use crate::hub::Hub;
@@ -26,6 +29,7 @@ use crate::id::{Epoch, UserId};
 use crate::limits::Limits;
 use crate::room::Actor;
 use crate::store::Store;
+use crate::throttle::Throttle;
 use committer::Committer;
 
 /// One chat: its accounts, rooms and logs, and who is connected to them here.
@@ -48,8 +52,20 @@ struct Inner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     epoch: Epoch,
-    committer: std::sync::RwLock<Option<Committer>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    accounts: Accounts,
+    attachments: Attachments,
+    authenticator: Arc<dyn Authenticator>,
+    directory: Arc<dyn Directory>,
+    sends: Throttle,
+    committer: RwLock<Option<Committer>>,
+    writing: Mutex<Option<JoinHandle<()>>>,
+    upkeep: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.upkeep.abort();
+    }
 }
 
 impl Chat {
@@ -84,6 +100,12 @@ impl Chat {
         &self.inner.random
     }
 
+    /// Files: uploads and downloads. Whether someone may read one is for
+    /// [`Caller::readable_attachment`] to say.
+    pub fn attachments(&self) -> &Attachments {
+        &self.inner.attachments
+    }
+
     /// Who is connected here.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.inner.hub
@@ -116,10 +138,11 @@ impl Chat {
     /// Refuses new writes, waits until all that was submitted is durable, and ends the background
     /// tasks. Call [`drain`](Self::drain) first, and give connections time to go.
     pub async fn shutdown(&self) {
-        drop(self.inner.committer.write().unwrap_or_else(|e| e.into_inner()).take());
-        for task in self.inner.tasks.lock().await.drain(..) {
-            // A task that panicked has said so in the log; there is nothing left to wait for.
-            let _ = task.await;
+        drop(self.inner.committer.write().unwrap_or_else(PoisonError::into_inner).take());
+        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writing) = writing {
+            // Had it panicked, it would have said so; there is nothing left to wait for.
+            let _ = writing.await;
         }
     }
 }

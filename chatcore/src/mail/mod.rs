@@ -1,6 +1,7 @@
 //! Mail that the account module sends: what is in it, and who carries it.
 
 mod memory;
+mod nobody;
 mod outbox;
 mod template;
 
@@ -10,6 +11,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use memory::MemoryMailer;
+pub use nobody::NoMail;
 pub use outbox::OutboxMailer;
 pub(crate) use template::Templates;
 

@@ -16,6 +16,9 @@ pub enum Rejection {
     /// There is no such message in this room.
     #[error("there is no such message in this room")]
     NoSuchMessage,
+    /// There is no such person.
+    #[error("there is no such user")]
+    NoSuchUser,
     /// There is no such person in this room.
     #[error("there is no such member in this room")]
     NoSuchMember,
@@ -86,9 +89,11 @@ impl Rejection {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoSuchRoom | Self::NoSuchMessage | Self::NoSuchMember | Self::NoSuchUpload => {
-                Code::NotFound
-            }
+            Self::NoSuchRoom
+            | Self::NoSuchMessage
+            | Self::NoSuchMember
+            | Self::NoSuchUser
+            | Self::NoSuchUpload => Code::NotFound,
             Self::MessageDeleted => Code::Gone,
             Self::NotJoined
             | Self::Banned { .. }

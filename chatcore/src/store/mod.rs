@@ -6,6 +6,7 @@ mod account;
 pub mod attachment;
 mod log;
 pub mod memory;
+mod open;
 mod room;
 mod session;
 #[cfg(feature = "sqlite")]
@@ -15,6 +16,7 @@ mod verification;
 pub use account::{AccountStore, Naming};
 pub use attachment::AttachmentStore;
 pub use log::{Committed, LogStore, Run, Toward};
+pub use open::open;
 pub use room::{RoomCounts, RoomFilter, RoomStore};
 pub use session::SessionStore;
 pub use verification::VerificationStore;
@@ -55,9 +57,12 @@ impl StoreError {
 }
 
 /// Everything durable, in one place.
-pub trait Store: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}
+pub trait Store:
+    LogStore + RoomStore + AccountStore + SessionStore + VerificationStore + AttachmentStore
+{
+}
 
-impl<T> Store for T where T: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore {}
-pub trait Store: LogStore + RoomStore + AttachmentStore {}
-
-impl<T: LogStore + RoomStore + AttachmentStore> Store for T {}
+impl<T> Store for T where
+    T: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore + AttachmentStore
+{
+}

@@ -2,6 +2,8 @@
 
 mod read;
 
+use std::sync::PoisonError;
+
 use super::{Chat, Pending};
 use crate::clock::Timestamp;
 use crate::error::{Error, Invalid};
@@ -12,6 +14,7 @@ use crate::room::{
     Action, Actor, Command, MemberAction, NewRoom, Outcome, Rejection, RoomKind, RoomUpdate,
     SendAction,
 };
+use crate::throttle::TooFast;
 
 /// Someone acting on a chat; see [`Chat::as_user`] and [`Chat::as_system`].
 ///
@@ -76,7 +79,7 @@ impl Caller {
             at: self.chat.inner.clock.now(),
             action,
         };
-        let committer = self.chat.inner.committer.read().unwrap_or_else(|e| e.into_inner());
+        let committer = self.chat.inner.committer.read().unwrap_or_else(PoisonError::into_inner);
         committer.as_ref().ok_or(Error::Unavailable)?.submit(command)
     }
 
@@ -95,6 +98,7 @@ impl Caller {
     /// [`Invalid`] for a name or topic out of bounds; [`Rejection::TooMany`] for one room too many.
     pub async fn create_room(&self, new: NewRoom) -> Result<Created, Error> {
         new.check(&self.chat.inner.limits)?;
+        self.chat.inner.check_known(&new.members).await?;
         let room = match (new.kind, new.members.first(), &self.actor) {
             (RoomKind::Direct, Some(other), Actor::User(user)) if other == user => {
                 return Err(Rejection::Yourself.into());
@@ -168,6 +172,10 @@ impl Caller {
     /// [`Invalid`] for a draft out of bounds, and as [`submit`](Self::submit).
     pub fn submit_send(&self, room: &RoomId, draft: Draft) -> Result<Pending, Error> {
         draft.check(&self.chat.inner.limits)?;
+        if let Actor::User(user) = &self.actor {
+            let waits = |e: TooFast| Error::RateLimited { retry_after: e.retry_after };
+            self.chat.inner.sends.check(user).map_err(waits)?;
+        }
         let client_msg_id = match draft.client_msg_id.clone() {
             Some(id) => id,
             None => ClientMsgId::parse(&random_string::<16>(&*self.chat.inner.random))?,
@@ -242,6 +250,11 @@ impl Caller {
         what: MemberAction,
     ) -> Result<Seq, Error> {
         what.check(self.chat.inner.clock.now(), &self.chat.inner.limits)?;
+        if what == MemberAction::Invite {
+            // Who may not know of the room must not learn from this who there is.
+            self.joined(room).await?;
+            self.chat.inner.check_known(std::slice::from_ref(target)).await?;
+        }
         self.done(room, Action::Member { target: target.clone(), what }).await
     }
 

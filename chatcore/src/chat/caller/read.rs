@@ -1,9 +1,10 @@
 //! What someone reads of rooms.
 
 use super::Caller;
+use crate::attachment::{Attachment, AttachmentError, Usage};
 use crate::chat::{LiveEntries, MemberSummary, Resume, RoomSummary};
 use crate::error::{Error, Invalid};
-use crate::id::{MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
 use crate::log::{Anchor, Cursor, Entry, HistoryPage, HistoryQuery, Message};
 use crate::room::{Access, Actor, Member, Rejection, Room, Standing};
 use crate::store::{RoomFilter, Toward};
@@ -51,6 +52,25 @@ impl Caller {
     /// [`Rejection::NoSuchRoom`], [`Rejection::NotJoined`], [`Rejection::Banned`], and the store's.
     pub async fn may_read(&self, room: &RoomId) -> Result<(), Error> {
         self.reach(room, Access::Read).await.map(|_| ())
+    }
+
+    /// A file, if the caller may read it: its owner, while it is in no message; those who may read
+    /// the room, once it is in one; everyone, if it is a picture of someone.
+    ///
+    /// # Errors
+    /// [`AttachmentError::NotFound`], whether it is not there or not for the caller.
+    pub async fn readable_attachment(&self, id: &AttachmentId) -> Result<Attachment, Error> {
+        let file = self.chat.attachments().get(id).await?;
+        let allowed = match (&file.usage, &self.actor) {
+            (Usage::Message { room, .. }, _) => match self.may_read(room).await {
+                Ok(()) => true,
+                Err(Error::Rejected(_)) => false,
+                Err(other) => return Err(other),
+            },
+            (Usage::Avatar | Usage::Shared, _) | (_, Actor::System) => true,
+            (Usage::Waiting, Actor::User(user)) => file.owner == *user,
+        };
+        if allowed { Ok(file) } else { Err(AttachmentError::NotFound.into()) }
     }
 
     /// A room, as the caller sees it.

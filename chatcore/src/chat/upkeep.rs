@@ -1,0 +1,44 @@
+//! What is done now and then, in small bounded steps.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use super::Inner;
+
+/// Between one round and the next.
+const EVERY: Duration = Duration::from_secs(30);
+/// Rows of the log that one step removes.
+const ROWS: u32 = 500;
+/// Steps of one round: a round must end, however much there is to do.
+const STEPS: usize = 20;
+
+/// Removes what nothing can reach any more: logs of deleted rooms, files that no message needs,
+/// sessions and codes that have expired. Ends with the chat.
+pub(super) async fn keep_up(chat: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(chat) = chat.upgrade() else { return };
+        chat.round().await;
+    }
+}
+
+impl Inner {
+    async fn round(&self) {
+        for _ in 0..STEPS {
+            match self.store.sweep(ROWS).await {
+                Ok(removed) if removed < ROWS => break,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => {
+                    tracing::warn!(%error, "sweeping logs failed; trying again later");
+                    break;
+                }
+            }
+        }
+        if let Err(error) = self.attachments.sweep().await {
+            tracing::warn!(%error, "sweeping files failed; trying again later");
+        }
+        if let Err(error) = self.accounts.sweep().await {
+            tracing::warn!(%error, "sweeping sessions failed; trying again later");
+        }
+    }
+}
