@@ -171,7 +171,8 @@ mod tests {
     fn places_are_given_back_once_they_have_recovered() {
         let (throttle, clock) = throttle(1, Duration::from_secs(1));
         for key in 0..1_000_u32 {
-            throttle.check(&key).unwrap();
+            // Two keys may share a place, and then one of them is refused.
+            let _ = throttle.check(&key);
         }
         clock.advance(Duration::from_secs(60));
         for _ in 0..CHECKS_BETWEEN_SWEEPS {
