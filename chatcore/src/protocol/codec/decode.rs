@@ -47,10 +47,7 @@ fn frame(op: &str, mut fields: Fields) -> Result<Option<ClientFrame>, FieldError
 fn request(op: &str, mut f: Fields) -> Result<Option<Request>, FieldError> {
     let request = match op {
         "auth" => Request::Auth { token: f.last("token")? },
-        "rooms" => {
-            f.finish()?;
-            Request::Rooms {}
-        }
+        "rooms" => Request::Rooms(f.rest()?),
         "create_room" => Request::CreateRoom(f.rest()?),
         "enter" => Request::Enter { room: f.last("room")? },
         "leave" => Request::Leave { room: f.last("room")? },

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::frame::{Answer, MemberVerb, Request, Sent, ServerFrame};
+use crate::chat::Sent;
+use crate::protocol::frame::{Answer, MemberVerb, Request, ServerFrame};
 
 const MAX: usize = 256 * 1024;
 

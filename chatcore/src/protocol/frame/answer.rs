@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use crate::chat::{Created, Left, RoomSummary, Sent};
 use crate::clock::Timestamp;
-use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{Epoch, RoomId, Seq, UserId};
 use crate::log::HistoryPage;
-use crate::room::{Role, RoomKind};
 
 /// The fields of a `result`, beside its `id`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -13,16 +13,14 @@ use crate::room::{Role, RoomKind};
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Answer {
-    /// To `send`.
+    /// To `send`, `edit` and `delete`.
     Sent(Sent),
-    /// To `edit` and `delete`.
-    Applied(Applied),
-    /// To `react`, `unreact`, `pin`, `unpin`, `mark_read`, `update_room` and `member`.
+    /// To `react`, `unreact`, `pin`, `unpin`, `update_room` and `member`.
     Changed(Changed),
     /// To `create_room` and `enter`.
-    Room(RoomCreated),
+    Room(Created),
     /// To `leave`.
-    Left(RoomLeft),
+    Left(Left),
     /// To `rooms`.
     Rooms(RoomList),
     /// To `history`.
@@ -31,36 +29,8 @@ pub enum Answer {
     Subscribed(Subscribed),
     /// To `auth`.
     Renewed(TokenRenewed),
-    /// To `unsubscribe`: nothing more to say.
+    /// To `unsubscribe` and `mark_read`: nothing more to say.
     Done {},
-}
-
-/// A message is in the log, and on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Sent {
-    /// Its place in the room's order.
-    pub seq: Seq,
-    /// Its count among the room's messages, from 1.
-    pub n: u64,
-    /// Its name, for ever.
-    pub message_id: MessageId,
-    /// When it was sent.
-    pub ts: Timestamp,
-    /// It had been sent before under this `client_msg_id`; these are the numbers of then.
-    pub duplicate: bool,
-}
-
-/// A message was changed, durably.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Applied {
-    /// The change's place in the room's order.
-    pub seq: Seq,
-    /// When it was made.
-    pub ts: Timestamp,
-    /// It had been made before under this `client_msg_id`; these are the numbers of then.
-    pub duplicate: bool,
 }
 
 /// The room is as was asked for, durably.
@@ -71,66 +41,24 @@ pub struct Changed {
     pub head_seq: Seq,
 }
 
-/// A room that the caller is in now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RoomCreated {
-    /// Which.
-    pub room: RoomId,
-    /// The life of its log.
-    pub epoch: Epoch,
-    /// The last entry of its log.
-    pub head_seq: Seq,
-}
-
-/// A room that the caller is out of now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RoomLeft {
-    /// The caller was its last member, and it is gone.
-    pub deleted: bool,
-}
-
-/// The caller's rooms.
+/// Rooms that the caller is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RoomList {
-    /// Those that the caller is in.
-    pub rooms: Vec<RoomBrief>,
-}
-
-/// A room, as a list shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RoomBrief {
-    /// Which.
-    pub room: RoomId,
-    /// What people call it.
+    /// The rooms, in the order of their ids.
+    pub rooms: Vec<RoomSummary>,
+    /// There may be more: ask again with this as `after`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Who may find it.
-    pub kind: RoomKind,
-    /// What the caller may do there.
-    pub role: Role,
-    /// The life of its log.
-    pub epoch: Epoch,
-    /// The last entry of its log.
-    pub head_seq: Seq,
-    /// The count of its messages: unread = `head_n` − `read_n`.
-    pub head_n: u64,
-    /// How far the caller has read.
-    pub read_seq: Seq,
-    /// How many messages that is.
-    pub read_n: u64,
+    pub next: Option<RoomId>,
 }
 
 /// A subscription stands; its entries follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Subscribed {
-    /// Whether every entry after `since` follows. If not (no `since`, a cursor of another epoch,
-    /// above the head, or older than what is kept), entries after `head_seq` follow, and what came
-    /// before is to be read with `history`.
+    /// Whether every entry after `since` follows; without `since`, true. If not (a cursor of
+    /// another epoch, above the head, or older than what is kept), entries after `head_seq` follow,
+    /// and what came before is to be read anew with `history`.
     pub recovered: bool,
     /// The life of the log.
     pub epoch: Epoch,
@@ -138,9 +66,9 @@ pub struct Subscribed {
     pub head_seq: Seq,
     /// The oldest entry that is kept is the one after this.
     pub floor_seq: Seq,
-    /// How far members have come; in big rooms the caller alone.
+    /// How far members have come: the caller, and in a direct room the other one too.
     pub marks: Vec<MarkState>,
-    /// Who is there now; in big rooms nobody is named.
+    /// Who is there now.
     pub presence: Vec<UserId>,
 }
 

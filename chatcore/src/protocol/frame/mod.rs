@@ -7,18 +7,15 @@ mod server;
 
 use std::fmt;
 
-pub use answer::{
-    Answer, Applied, Changed, MarkState, RoomBrief, RoomCreated, RoomLeft, RoomList, Sent,
-    Subscribed, TokenRenewed,
-};
+pub use answer::{Answer, Changed, MarkState, RoomList, Subscribed, TokenRenewed};
 pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
 pub use request::{
-    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Request, Send,
+    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Request, Rooms, Send,
     UpdateRoom,
 };
 pub use server::{
-    AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, Membership,
-    MembershipState, Pong, Resumed, ServerFrame, SignalFrame, Welcome,
+    AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, MembershipFrame, Pong,
+    Resumed, ServerFrame, SignalFrame, Welcome,
 };
 
 use crate::id::Seq;

@@ -21,8 +21,8 @@ pub enum Request {
         /// The new access token.
         token: Token,
     },
-    /// Lists the caller's rooms.
-    Rooms {},
+    /// Lists the rooms that the caller is in.
+    Rooms(Rooms),
     /// Makes a room and enters it.
     CreateRoom(CreateRoom),
     /// Enters a room; no effect for one who is in.
@@ -142,6 +142,19 @@ pub enum Request {
         #[serde(flatten)]
         body: MemberChange,
     },
+}
+
+/// Which of the caller's rooms to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Rooms {
+    /// Those whose ids come after this one; without one, from the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RoomId>,
+    /// At most how many; without one, as many as a page holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// A room to be made.

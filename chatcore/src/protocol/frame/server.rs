@@ -9,6 +9,7 @@ use super::answer::{Answer, MarkState, Subscribed};
 use super::{RequestId, Token};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Invalid};
+use crate::hub::Membership;
 use crate::id::{Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Entry;
 use crate::protocol::limits::Announced;
@@ -43,7 +44,7 @@ pub enum ServerFrame {
     /// Someone in a room has come further.
     Mark(MarkFrame),
     /// The caller's own standing in a room changed.
-    Membership(Membership),
+    Membership(MembershipFrame),
     /// Entries of a room are not coming; subscribe again to catch up.
     Gap(Gap),
     /// The token expires soon; send `auth`.
@@ -199,28 +200,11 @@ pub struct MarkFrame {
 /// The caller's own standing in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Membership {
+pub struct MembershipFrame {
     /// Which room.
     pub room: RoomId,
     /// What it is now.
-    pub state: MembershipState,
-}
-
-/// How the caller stands to a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum MembershipState {
-    /// In it.
-    Joined,
-    /// Asked in.
-    Invited,
-    /// Went.
-    Left,
-    /// Was sent out.
-    Kicked,
-    /// Is shut out.
-    Banned,
+    pub state: Membership,
 }
 
 /// A subscription has lost its place and sends nothing more until it is made anew.

@@ -2,7 +2,6 @@
 
 use super::event::CallId;
 use crate::id::RoomId;
-use crate::log::Cursor;
 use crate::protocol::frame::{Failure, RequestId};
 
 /// What becomes of the answer to a call.
@@ -13,7 +12,7 @@ pub(super) enum Pending {
     /// It renews the client's token.
     Auth(RequestId),
     /// It begins a subscription, unless that has been refused since.
-    Subscribe { id: RequestId, room: RoomId, since: Option<Cursor>, refused: Option<Box<Failure>> },
+    Subscribe { id: RequestId, room: RoomId, refused: Option<Box<Failure>> },
 }
 
 /// The calls of one session, under small numbers that are used again.

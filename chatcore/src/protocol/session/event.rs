@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::hub::Membership;
 use crate::id::{DeviceId, Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Cursor;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::{
-    Answer, GapReason, MarkFrame, MarkState, MembershipState, Request, ServerFrame, Signal,
-    SignalFrame, Token,
+    Answer, GapReason, MarkFrame, MarkState, Request, ServerFrame, Signal, SignalFrame, Token,
 };
 
 /// What is to be done next.
@@ -112,6 +112,10 @@ pub enum Reply {
 /// A room, at the moment when a subscription to it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomState {
+    /// Whether the cursor that was asked for is good, or none was.
+    pub recovered: bool,
+    /// The entries after this one follow.
+    pub from: Seq,
     /// The life of its log.
     pub epoch: Epoch,
     /// The last entry.
@@ -133,7 +137,7 @@ pub enum Notice {
         /// Which room.
         room: RoomId,
         /// What it is now.
-        state: MembershipState,
+        state: Membership,
         /// Whether the client may still read the room. If not, its subscription ends here.
         readable: bool,
     },
@@ -152,6 +156,11 @@ pub enum Notice {
         /// Why.
         reason: GapReason,
     },
+    /// The client may not read a room any more, for a reason other than its own membership: the
+    /// room was deleted, or hidden from outsiders.
+    Ended(Slot),
+    /// More happened than the client takes in.
+    Overrun,
     /// The login was ended.
     Revoked,
     /// The server is stopping.

@@ -7,7 +7,7 @@ use super::event::{Authenticated, Credential, Output, RoomState, Slot};
 use super::{Phase, Resuming, Session, VERSION, no_such_room};
 use crate::clock::Timestamp;
 use crate::error::Code;
-use crate::id::{SessionId, UserId};
+use crate::id::{RoomId, SessionId, UserId};
 use crate::protocol::CloseCode;
 use crate::protocol::frame::{Failure, Hello, Resumed, ServerFrame, Subscribed, Welcome};
 
@@ -73,16 +73,16 @@ impl Session {
         };
         let asked = hello.window.unwrap_or(self.config.limits.window);
         self.window = asked.clamp(1, self.config.limits.window.max(1));
-        self.outputs.push_back(Output::Authenticate(credential, hello.device.clone()));
+        self.outputs.push_back(Output::Authenticate(credential, hello.device));
         // From here on it is the server that the client waits for.
         let until = now.after(self.config.hello);
-        self.phase = Phase::Authenticating { until, hello: Box::new(hello) };
+        self.phase = Phase::Authenticating { until, rooms: hello.rooms };
     }
 
     /// It is known who the client is, or why not.
     pub fn handle_authenticated(&mut self, now: Timestamp, result: Result<Authenticated, Failure>) {
-        let Phase::Authenticating { hello, .. } = &mut self.phase else { return };
-        let rooms = std::mem::take(&mut hello.rooms);
+        let Phase::Authenticating { rooms, .. } = &mut self.phase else { return };
+        let rooms = std::mem::take(rooms);
         let who = match result {
             Ok(who) if who.expires_at.is_some_and(|at| at <= now) => {
                 self.refuse_frame(Failure::new(Code::Unauthenticated, "the token has expired"));
@@ -101,16 +101,15 @@ impl Session {
                 return self.close(code, reason);
             }
         };
-        let hello = Hello { rooms: BTreeMap::new(), ..(**hello).clone() };
-        let mut resuming = Resuming { hello, who, lost: Vec::new(), beyond: Vec::new() };
         let cap = self.config.limits.subscriptions as usize;
         let mut resume: Vec<_> = rooms.into_iter().collect();
-        resuming.beyond.extend(resume.drain(cap.min(resume.len())..).map(|(room, _)| room));
+        let beyond = resume.drain(cap.min(resume.len())..).map(|(room, _)| room).collect();
+        let rooms = resume.iter().map(|(room, _)| room.clone()).collect();
+        let resuming = Resuming { who, rooms, lost: Vec::new(), beyond };
         if resume.is_empty() {
             return self.welcome(now, resuming, BTreeMap::new());
         }
         let until = now.after(self.config.hello);
-        resuming.hello.rooms.extend(resume.iter().cloned());
         self.phase = Phase::Resuming { until, resuming: Box::new(resuming) };
         self.outputs.push_back(Output::Resume(resume));
     }
@@ -131,12 +130,12 @@ impl Session {
         };
         let mut rooms = BTreeMap::new();
         let mut slots = Vec::with_capacity(results.len());
-        for ((room, since), result) in resuming.hello.rooms.iter().zip(results) {
+        for (room, result) in resuming.rooms.iter().zip(results) {
             let lost = resuming.lost.contains(room);
             let outcome = match result.and_then(|s| if lost { Err(no_such_room()) } else { Ok(s) })
             {
                 Ok(state) => {
-                    let (slot, subscribed) = self.start(room, Some(since), state);
+                    let (slot, subscribed) = self.start(room, state);
                     slots.push(Some(slot));
                     Resumed::Subscribed(subscribed)
                 }
@@ -155,7 +154,7 @@ impl Session {
         &mut self,
         now: Timestamp,
         resuming: Resuming,
-        mut rooms: BTreeMap<crate::id::RoomId, Resumed>,
+        mut rooms: BTreeMap<RoomId, Resumed>,
     ) {
         let Resuming { who, beyond, .. } = resuming;
         let most = self.config.limits.subscriptions;
@@ -186,19 +185,9 @@ impl Session {
     }
 
     /// Begins a subscription, and says how it stands.
-    pub(super) fn start(
-        &mut self,
-        room: &crate::id::RoomId,
-        since: Option<&crate::log::Cursor>,
-        state: RoomState,
-    ) -> (Slot, Subscribed) {
-        let RoomState { epoch, head_seq, floor_seq, marks, presence } = state;
-        let after = since.filter(|since| {
-            let same_life = since.epoch.as_ref().is_none_or(|e| *e == epoch);
-            same_life && (floor_seq..=head_seq).contains(&since.seq)
-        });
-        let slot = self.deliveries.start(room, after.map_or(head_seq, |s| s.seq), head_seq);
-        let recovered = after.is_some();
+    pub(super) fn start(&mut self, room: &RoomId, state: RoomState) -> (Slot, Subscribed) {
+        let RoomState { recovered, from, epoch, head_seq, floor_seq, marks, presence } = state;
+        let slot = self.deliveries.start(room, from, head_seq);
         (slot, Subscribed { recovered, epoch, head_seq, floor_seq, marks, presence })
     }
 }

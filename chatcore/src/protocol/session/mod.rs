@@ -32,7 +32,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use calls::Calls;
@@ -43,13 +43,14 @@ pub use event::{Authenticated, CallId, Credential, Notice, Output, Reply, RoomSt
 use identity::Identity;
 
 use super::frame::{
-    AuthExpiring, ClientFrame, Failure, Gap, GapReason, Goaway, Hello, Membership, Pong,
-    ServerFrame,
+    AuthExpiring, ClientFrame, Failure, Gap, GapReason, Goaway, MembershipFrame, Pong, ServerFrame,
 };
 use super::{CloseCode, DecodeError};
 use crate::clock::Timestamp;
 use crate::error::Code;
+use crate::hub::Membership;
 use crate::id::{Epoch, RoomId, Seq};
+use crate::log::Cursor;
 
 /// The version of the protocol that is spoken here.
 pub const VERSION: u32 = 1;
@@ -77,7 +78,7 @@ enum Phase {
     /// Waits for the first frame until then.
     Hello { until: Timestamp },
     /// The first frame has come; finds out who it is from.
-    Authenticating { until: Timestamp, hello: Box<Hello> },
+    Authenticating { until: Timestamp, rooms: BTreeMap<RoomId, Cursor> },
     /// Takes up the rooms that the first frame named.
     Resuming { until: Timestamp, resuming: Box<Resuming> },
     /// Serves.
@@ -90,8 +91,9 @@ enum Phase {
 
 #[derive(Debug)]
 struct Resuming {
-    hello: Hello,
     who: Authenticated,
+    /// Rooms that are being taken up, in the order of [`Output::Resume`].
+    rooms: Vec<RoomId>,
     /// Rooms that the client lost while they were taken up.
     lost: Vec<RoomId>,
     /// Rooms above the cap.
@@ -218,7 +220,7 @@ impl Session {
                     self.evict(&room);
                 }
                 if self.is_open() {
-                    self.send(ServerFrame::Membership(Membership { room, state }));
+                    self.send(ServerFrame::Membership(MembershipFrame { room, state }));
                 }
             }
             Notice::Mark(mark) if self.follows(&mark.room) => self.send(ServerFrame::Mark(mark)),
@@ -229,6 +231,14 @@ impl Session {
             Notice::Lost { slot, epoch, head_seq, reason } => {
                 self.gap(slot, epoch, head_seq, reason);
             }
+            Notice::Ended(slot) => {
+                if let Some(room) = self.deliveries.room(slot).cloned() {
+                    self.evict(&room);
+                    let state = Membership::Left;
+                    self.send(ServerFrame::Membership(MembershipFrame { room, state }));
+                }
+            }
+            Notice::Overrun => self.close(CloseCode::SlowConsumer, "too much is waiting"),
             Notice::Revoked => {
                 // Nothing that waits to be written may leave any more.
                 self.outputs.clear();

@@ -6,7 +6,6 @@ use super::{Phase, Session};
 use crate::clock::Timestamp;
 use crate::error::Code;
 use crate::id::{RoomId, Seq};
-use crate::protocol::CloseCode;
 use crate::protocol::frame::{
     Answer, Failure, Request, RequestId, ServerFrame, Signal, TokenRenewed,
 };
@@ -36,15 +35,14 @@ impl Session {
                 self.end(room);
                 return self.send(ServerFrame::Result { id, answer: Answer::Done {} });
             }
-            Request::Subscribe { room, since } => {
+            Request::Subscribe { room, .. } => {
                 let most = self.config.limits.subscriptions;
                 let taken = self.deliveries.len() + self.calls.subscribing();
                 if self.deliveries.slot(room).is_none() && taken >= most as usize {
                     let failure = too_many_subscriptions(most);
                     return self.send(ServerFrame::Error { id: Some(id), failure });
                 }
-                let (room, since) = (room.clone(), since.clone());
-                Pending::Subscribe { id, room, since, refused: None }
+                Pending::Subscribe { id, room: room.clone(), refused: None }
             }
             Request::Auth { .. } => Pending::Auth(id),
             _ => Pending::Plain(id),
@@ -124,8 +122,8 @@ impl Session {
                 self.reply(id, Err(*failure));
                 None
             }
-            Pending::Subscribe { id, room, since, refused: None } => {
-                let (slot, subscribed) = self.start(&room, since.as_ref(), state);
+            Pending::Subscribe { id, room, refused: None } => {
+                let (slot, subscribed) = self.start(&room, state);
                 self.reply(id, Ok(Answer::Subscribed(subscribed)));
                 Some(slot)
             }
