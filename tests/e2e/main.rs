@@ -1,0 +1,3 @@
+//! Scenarios over a running server.
+
+mod harness;

@@ -1,0 +1,160 @@
+//! The example server, as its own process.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::http::Http;
+use crate::process::Process;
+use crate::{Encoding, PATIENCE, Person, WsClient};
+
+/// A server on a free port, with its own data, which outlives [`stop`](Self::stop) and
+/// [`kill`](Self::kill) and goes with this value.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Process>,
+    data: TempDir,
+    address: SocketAddr,
+    arguments: Vec<String>,
+}
+
+impl Server {
+    /// Starts a server without limits per user and address, and waits until it is ready.
+    pub async fn start() -> Self {
+        Self::start_with(&["--limits", "off"]).await
+    }
+
+    /// Starts a server with these arguments beside those of the address and the data.
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        let mut server = Self {
+            process: None,
+            data: tempfile::tempdir().expect("a temporary directory"),
+            address: free_address(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+        };
+        // Another process may take the port between its choice and its use.
+        for _ in 0..3 {
+            if server.try_launch().await {
+                return server;
+            }
+            server.address = free_address();
+        }
+        server.launch().await;
+        server
+    }
+
+    async fn launch(&mut self) {
+        assert!(self.try_launch().await, "the server ended at once:\n{}", self.output());
+    }
+
+    /// Launches it and waits until it is ready; `false` if it ended instead.
+    async fn try_launch(&mut self) -> bool {
+        let mut command = Command::new(binary());
+        command.arg("--http").arg(self.address.to_string());
+        command.arg("--data").arg(self.data.path().join("data"));
+        command.args(&self.arguments).current_dir(self.data.path());
+        command.env("RUST_BACKTRACE", "1");
+        let process = self.process.insert(Process::start("the server", command));
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let end = Instant::now() + PATIENCE;
+        while process.ended().is_none() {
+            let ready = client.get(format!("http://{}/readyz", self.address)).send().await;
+            if ready.is_ok_and(|reply| reply.status().is_success()) {
+                return true;
+            }
+            assert!(Instant::now() < end, "the server is not ready:\n{}", process.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A URL on it; `path` begins with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
+    /// A client for its HTTP side, with no credential.
+    pub fn http(&self) -> Http {
+        Http::new(self.address)
+    }
+
+    /// A WebSocket connection of `person`, past its `hello`.
+    pub async fn connect(&self, person: &Person, encoding: Encoding) -> WsClient {
+        let mut client = WsClient::open(self.address, encoding).await;
+        client.hello(person).await;
+        client
+    }
+
+    /// Asks it to end in order, and waits until it has.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.process().terminate(PATIENCE).await
+    }
+
+    /// Kills it at once.
+    pub fn kill(&mut self) {
+        self.process().kill();
+    }
+
+    /// Starts it again at the same address with the same data.
+    pub async fn restart(&mut self) {
+        assert!(self.process().ended().is_some(), "it still runs: stop or kill it first");
+        self.launch().await;
+    }
+
+    /// The running process.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("it was launched")
+    }
+
+    /// The last of what it printed.
+    pub fn output(&self) -> String {
+        self.process.as_ref().map(Process::output).unwrap_or_default()
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    probe.local_addr().expect("it is bound")
+}
+
+/// The server's binary: `CHATCORE_SERVER_BIN`, or the example of the same profile as this test, built
+/// anew if its sources have changed (`cargo test --test …` alone does not build examples).
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("CHATCORE_SERVER_BIN") {
+            return path.into();
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the root");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--example", "server"]).current_dir(root);
+        // What cargo told this test is not meant for another cargo.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_")) {
+            build.env_remove(name);
+        }
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        let built = build.status().expect("cargo runs");
+        assert!(built.success(), "the example server does not build");
+        // target/<profile>/deps/<this test>
+        let this = std::env::current_exe().expect("a test has a path");
+        let profile = this.ancestors().nth(2).expect("it lies below the target directory");
+        profile.join("examples").join("server")
+    })
+}
