@@ -9,6 +9,6 @@ pub mod problem;
 pub mod reply;
 pub mod router;
 pub mod serve;
-mod ws;
 #[cfg(test)]
 mod testing;
+mod ws;

@@ -31,7 +31,8 @@ pub(super) fn check(call: &Call) -> Result<Accepted, Box<Problem>> {
     if !has_token(headers, header::UPGRADE, "websocket")
         || !has_token(headers, header::CONNECTION, "upgrade")
     {
-        let problem = refuse("this is a WebSocket; ask for it with Upgrade: websocket over HTTP/1.1");
+        let problem =
+            refuse("this is a WebSocket; ask for it with Upgrade: websocket over HTTP/1.1");
         return Err(Box::new(problem.under(StatusCode::UPGRADE_REQUIRED)));
     }
     if call.header(header::SEC_WEBSOCKET_VERSION) != Some("13") {

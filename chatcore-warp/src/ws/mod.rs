@@ -2,6 +2,8 @@
 
 mod handshake;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 

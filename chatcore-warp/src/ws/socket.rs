@@ -15,8 +15,8 @@ use chatcore::protocol::{CloseCode, Encoding, Malformed, Wire};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as RawCode;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as RawCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -82,6 +82,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             ended: false,
             farewell: None,
         }
+    }
+
+    /// Bytes of our own that wait to be written.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.own.capacity()
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
