@@ -4,7 +4,10 @@ use std::cell::RefCell;
 
 use chatcore::Invalid;
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer as _, MapAccess,
+    Unexpected, Visitor,
+};
 use serde_json::{Map, Value};
 
 type Fault = serde_json::Error;
@@ -26,27 +29,45 @@ pub(crate) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, Invalid>
 /// # Errors
 /// As [`from_json`].
 pub(crate) fn from_fields<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, Invalid> {
+    read(members, false)
+}
+
+/// As [`from_fields`], for values that are all text, as in a query: each is read as what the type
+/// wants.
+///
+/// # Errors
+/// As [`from_json`].
+pub(crate) fn from_text_fields<T: DeserializeOwned>(
+    members: Map<String, Value>,
+) -> Result<T, Invalid> {
+    read(members, true)
+}
+
+fn read<T: DeserializeOwned>(members: Map<String, Value>, text: bool) -> Result<T, Invalid> {
     let at = RefCell::new(None);
-    T::deserialize(Members { members, at: &at }).map_err(|e| describe(&e, at.into_inner()))
+    T::deserialize(Members { members, at: &at, text }).map_err(|e| describe(&e, at.into_inner()))
 }
 
 /// An object whose reader notes which member it is at.
 struct Members<'a> {
     members: Map<String, Value>,
     at: &'a RefCell<Option<String>>,
+    text: bool,
 }
 
 struct Walk<'a> {
     rest: serde_json::map::IntoIter,
     value: Option<Value>,
     at: &'a RefCell<Option<String>>,
+    text: bool,
 }
 
 impl<'de> Deserializer<'de> for Members<'_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_map(Walk { rest: self.members.into_iter(), value: None, at: self.at })
+        let Self { members, at, text } = self;
+        visitor.visit_map(Walk { rest: members.into_iter(), value: None, at, text })
     }
 
     serde::forward_to_deserialize_any! {
@@ -73,7 +94,72 @@ impl<'de> MapAccess<'de> for Walk<'_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        seed.deserialize(self.value.take().unwrap_or_default())
+        match self.value.take().unwrap_or_default() {
+            Value::String(text) if self.text => seed.deserialize(Text(text)),
+            value => seed.deserialize(value),
+        }
+    }
+}
+
+/// A value that is written as text, whatever it is.
+struct Text(String);
+
+macro_rules! parse_then_visit {
+    ($($method:ident => $visit:ident: $type:ty),* $(,)?) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+            match self.0.parse::<$type>() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) => Err(Fault::invalid_value(Unexpected::Str("text"), &visitor)),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Text {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_string(self.0)
+    }
+
+    parse_then_visit! {
+        deserialize_bool => visit_bool: bool,
+        deserialize_i8 => visit_i64: i64,
+        deserialize_i16 => visit_i64: i64,
+        deserialize_i32 => visit_i64: i64,
+        deserialize_i64 => visit_i64: i64,
+        deserialize_u8 => visit_u64: u64,
+        deserialize_u16 => visit_u64: u64,
+        deserialize_u32 => visit_u64: u64,
+        deserialize_u64 => visit_u64: u64,
+        deserialize_f32 => visit_f64: f64,
+        deserialize_f64 => visit_f64: f64,
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_enum(self.0.into_deserializer())
+    }
+
+    serde::forward_to_deserialize_any! {
+        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
     }
 }
 
@@ -102,6 +188,13 @@ fn describe(error: &Fault, at: Option<String>) -> Invalid {
     let own_words = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
     let problem = match text.rsplit_once(", expected ") {
         Some((_, expected)) if own_words.iter().any(|w| text.starts_with(w)) => {
+            let expected = match expected {
+                "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => {
+                    "a whole number within bounds"
+                }
+                "f32" | "f64" => "a number",
+                other => other,
+            };
             format!("{field} must be {expected}")
         }
         _ => text,
@@ -175,7 +268,7 @@ mod tests {
             (
                 json!({"login": "a", "password": "b", "inner": {"seq": -31337}}),
                 "inner",
-                "inner must be u64",
+                "inner must be a whole number within bounds",
             ),
             (json!([1]), "body", "must be a JSON object"),
         ];
