@@ -263,6 +263,11 @@ impl Subscription {
         }
     }
 
+    /// The newest entry at hand; none if there is none.
+    pub fn newest(&self) -> Option<Seq> {
+        lock(&self.tail.ring).live.back().map(|live| live.entry.seq)
+    }
+
     /// From which place on nothing is for this reader, if it was put out. Look before handing on
     /// what was read from the log.
     pub fn end(&self) -> Option<Seq> {

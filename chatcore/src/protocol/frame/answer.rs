@@ -66,10 +66,8 @@ pub struct Subscribed {
     pub head_seq: Seq,
     /// The oldest entry that is kept is the one after this.
     pub floor_seq: Seq,
-    /// How far members have come: the caller, and in a direct room the other one too.
+    /// How far the caller is, if they are a member; others' marks come as they move.
     pub marks: Vec<MarkState>,
-    /// Who is there now.
-    pub presence: Vec<UserId>,
 }
 
 /// How far one member has come.

@@ -122,10 +122,8 @@ pub struct RoomState {
     pub head_seq: Seq,
     /// The oldest entry that is kept is the one after this.
     pub floor_seq: Seq,
-    /// How far members have come.
+    /// How far the client is.
     pub marks: Vec<MarkState>,
-    /// Who is there.
-    pub presence: Vec<UserId>,
 }
 
 /// Something happened outside that the client is to know of.
@@ -159,6 +157,8 @@ pub enum Notice {
     /// The client may not read a room any more, for a reason other than its own membership: the
     /// room was deleted, or hidden from outsiders.
     Ended(Slot),
+    /// What is due cannot be had now; the client may find it elsewhere or later.
+    Unavailable,
     /// More happened than the client takes in.
     Overrun,
     /// The login was ended.

@@ -238,6 +238,9 @@ impl Session {
                     self.send(ServerFrame::Membership(MembershipFrame { room, state }));
                 }
             }
+            Notice::Unavailable => {
+                self.close(CloseCode::GoingAway, "the log cannot be read now");
+            }
             Notice::Overrun => self.close(CloseCode::SlowConsumer, "too much is waiting"),
             Notice::Revoked => {
                 // Nothing that waits to be written may leave any more.

@@ -1,0 +1,94 @@
+//! What a client asks of the chat, and what the chat answers.
+
+use super::Client;
+use crate::chat::{Caller, Resume};
+use crate::error::{Error, Invalid};
+use crate::hub::Subscription;
+use crate::id::RoomId;
+use crate::log::Cursor;
+use crate::protocol::frame::{Answer, Changed, Failure, Request, RoomList, Rooms};
+use crate::protocol::session::{Authenticated, Reply};
+use crate::room::MemberAction;
+use crate::store::RoomFilter;
+
+/// Begins to listen to a room, if the client may read it.
+pub(super) async fn subscribe(
+    client: &Client,
+    room: &RoomId,
+    since: Option<&Cursor>,
+) -> Result<(Subscription, Resume), Failure> {
+    // Register first, check second: whoever is put out in between is told.
+    let subscription = client.caller.chat().hub().subscribe(&client.listener, room);
+    let resume = client.caller.resume(room, since).await?;
+    subscription.set_joined(resume.joined());
+    Ok((subscription, resume))
+}
+
+/// Has a request answered by the chat.
+pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, Error> {
+    let answer = match request {
+        Request::Auth { token } => {
+            let identity = caller.chat().authenticate(token.expose()).await?;
+            return Ok(Reply::Authenticated(Authenticated {
+                user: identity.user,
+                session: identity.session,
+                expires_at: identity.expires_at,
+                ticket: None,
+            }));
+        }
+        Request::Rooms(page) => Answer::Rooms(rooms(caller, page).await?),
+        Request::CreateRoom(body) => Answer::Room(caller.create_room(body.into()).await?),
+        Request::Enter { room } => Answer::Room(caller.enter(&room).await?),
+        Request::Leave { room } => Answer::Left(caller.leave(&room).await?),
+        Request::UpdateRoom { room, body } => {
+            changed(caller.update_room(&room, body.into()).await?)
+        }
+        Request::Send { room, body } => Answer::Sent(caller.send(&room, body.into()).await?),
+        Request::Edit { room, message_id, body } => {
+            let edit = caller.edit(&room, &message_id, body.client_msg_id, body.text);
+            Answer::Sent(edit.await?)
+        }
+        Request::Delete { room, message_id, body } => {
+            Answer::Sent(caller.delete(&room, &message_id, body.client_msg_id).await?)
+        }
+        Request::React { room, message_id, emoji } => {
+            changed(caller.react(&room, &message_id, &emoji, true).await?)
+        }
+        Request::Unreact { room, message_id, emoji } => {
+            changed(caller.react(&room, &message_id, &emoji, false).await?)
+        }
+        Request::Pin { room, message_id } => changed(caller.pin(&room, &message_id, true).await?),
+        Request::Unpin { room, message_id } => {
+            changed(caller.pin(&room, &message_id, false).await?)
+        }
+        Request::History { room, body } => {
+            let query = body.query(caller.chat().limits().page)?;
+            Answer::History(caller.history(&room, query).await?)
+        }
+        Request::MarkRead { room, body } => {
+            caller.mark_read(&room, body.seq).await?;
+            Answer::Done {}
+        }
+        Request::Member { room, user, body } => {
+            let action = MemberAction::try_from(body)?;
+            changed(caller.member(&room, &user, action).await?)
+        }
+        // The session answers these by itself.
+        Request::Subscribe { .. } | Request::Unsubscribe { .. } => {
+            return Err(Invalid::new("op", "is not answered here").into());
+        }
+    };
+    Ok(Reply::Answer(answer))
+}
+
+fn changed(head_seq: crate::id::Seq) -> Answer {
+    Answer::Changed(Changed { head_seq })
+}
+
+async fn rooms(caller: &Caller, page: Rooms) -> Result<RoomList, Error> {
+    let limit = page.limit.unwrap_or(caller.chat().limits().page);
+    let rooms = caller.rooms(RoomFilter::Joined, page.after.as_ref(), limit).await?;
+    // A page that is not full is the last one.
+    let next = rooms.last().filter(|_| rooms.len() >= limit as usize).map(|r| r.room.clone());
+    Ok(RoomList { rooms, next })
+}

@@ -1,0 +1,207 @@
+//! Entries of rooms, from the hub's rings and from the log into an outbox.
+
+use futures_util::FutureExt as _;
+
+use super::{Core, Done, OUTBOX_BYTES};
+use crate::chat::Resume;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::hub::{Read, Subscription};
+use crate::id::{RoomId, Seq};
+use crate::log::Entry;
+use crate::protocol::Wire;
+use crate::protocol::frame::GapReason;
+use crate::protocol::session::{DeliveryState, Notice, Slot};
+
+/// Entries that are read from a log at once.
+const PAGE: u32 = 64;
+
+/// One room that a connection follows.
+#[derive(Debug)]
+pub(super) struct Place {
+    subscription: Subscription,
+    /// The last entry that is known to be there.
+    head: Seq,
+    /// It waits for its turn.
+    due: bool,
+}
+
+/// What is next for a place.
+enum Turn {
+    /// Nothing; the bell will ring.
+    Done,
+    /// More, once there is room in the outbox.
+    Later,
+    /// These are in the log only.
+    Page { after: Seq, limit: u32 },
+    /// Its place is lost.
+    Lost,
+}
+
+impl Core {
+    /// Follows a room from now on, if the session agrees.
+    pub(super) fn follow(
+        &mut self,
+        now: Timestamp,
+        slot: Option<Slot>,
+        begun: (Subscription, Resume),
+    ) {
+        let Some(slot) = slot else { return };
+        let (subscription, resume) = begun;
+        if subscription.end().is_some() {
+            return self.session.handle_notice(now, Notice::Ended(slot));
+        }
+        if self.places.len() <= slot.index() {
+            self.places.resize_with(slot.index() + 1, || None);
+        }
+        self.places[slot.index()] = Some(Place { subscription, head: resume.head_seq, due: false });
+        self.mark_due(slot);
+    }
+
+    /// Lets go of a room.
+    pub(super) fn leave(&mut self, slot: Slot) {
+        if let Some(place) = self.places.get_mut(slot.index()) {
+            *place = None;
+        }
+    }
+
+    pub(super) fn mark_due(&mut self, slot: Slot) {
+        if let Some(Some(place)) = self.places.get_mut(slot.index())
+            && !place.due
+        {
+            place.due = true;
+            self.due.push_back(slot);
+        }
+    }
+
+    /// There are entries in `room`, or no more for this client.
+    pub(super) fn room_has_news(&mut self, now: Timestamp, room: &RoomId) {
+        let Some(slot) = self.session.slot(room) else { return };
+        let Some(Some(place)) = self.places.get(slot.index()) else { return };
+        if place.subscription.end().is_some() {
+            self.session.handle_notice(now, Notice::Ended(slot));
+        } else {
+            self.mark_due(slot);
+        }
+    }
+
+    /// Gives every place that is due its turn, while there is room in the outbox. Returns whether
+    /// the session has something to say about it.
+    pub(super) fn fill(&mut self, wire: Wire, now: Timestamp) -> bool {
+        let mut lost = false;
+        for _ in 0..self.due.len() {
+            if self.outbox.len() >= OUTBOX_BYTES {
+                break;
+            }
+            let Some(slot) = self.due.pop_front() else { break };
+            let Some(Some(place)) = self.places.get_mut(slot.index()) else { continue };
+            place.due = false;
+            match self.draw(slot, wire, now) {
+                Turn::Done => {}
+                Turn::Later => self.mark_due(slot),
+                Turn::Page { .. } if self.paging => self.mark_due(slot),
+                Turn::Page { after, limit } => self.page(slot, after, limit),
+                Turn::Lost => {
+                    self.lose(now, slot, GapReason::Slow);
+                    lost = true;
+                }
+            }
+        }
+        lost
+    }
+
+    /// Takes what one place may have now.
+    fn draw(&mut self, slot: Slot, wire: Wire, now: Timestamp) -> Turn {
+        let Self { session, outbox, places, .. } = self;
+        let Some(Some(place)) = places.get_mut(slot.index()) else { return Turn::Done };
+        let Some(next) = session.next(slot) else { return Turn::Done };
+        let cursor = Seq(next.0 - 1);
+        let allowance = session.allowance(slot);
+        // Answer first, read second: what comes after the reading rings again.
+        place.subscription.answer();
+        if allowance == 0 {
+            let (due, fell_off) = match place.subscription.read(cursor, |_| false) {
+                Read::Upto(_) => (true, false),
+                Read::Behind(_) => (true, session.delivery(slot) == Some(DeliveryState::Live)),
+                Read::Nothing => (cursor < place.head, false),
+                Read::Ended => (false, false),
+            };
+            if due {
+                session.handle_blocked(now, slot);
+            }
+            return if fell_off { Turn::Lost } else { Turn::Done };
+        }
+        let mut left = allowance;
+        let read = place.subscription.read(cursor, |live| {
+            outbox.push(live.frame(wire).clone());
+            left -= 1;
+            left > 0 && outbox.len() < OUTBOX_BYTES
+        });
+        match read {
+            Read::Upto(seq) => {
+                session.delivered(slot, seq);
+                place.head = place.head.max(seq);
+                if left > 0 && outbox.len() < OUTBOX_BYTES { Turn::Done } else { Turn::Later }
+            }
+            Read::Behind(_) => Turn::Page { after: cursor, limit: allowance },
+            Read::Nothing if cursor < place.head => Turn::Page { after: cursor, limit: allowance },
+            Read::Nothing | Read::Ended => Turn::Done,
+        }
+    }
+
+    fn page(&mut self, slot: Slot, after: Seq, limit: u32) {
+        let Some(Some(place)) = self.places.get(slot.index()) else { return };
+        let (room, chat) = (place.subscription.room().clone(), self.chat.clone());
+        self.paging = true;
+        let page = async move {
+            let page = chat.store().entries(&room, after, limit.min(PAGE)).await;
+            Done::Page { slot, room, after, page: page.map_err(Error::from) }
+        };
+        self.work.push(page.boxed());
+    }
+
+    /// A page of the log has come.
+    pub(super) fn paged(
+        &mut self,
+        wire: Wire,
+        now: Timestamp,
+        (slot, room, after): (Slot, RoomId, Seq),
+        page: Result<Vec<Entry>, Error>,
+    ) {
+        self.paging = false;
+        // Meanwhile the client may have gone elsewhere.
+        let same_room = self.session.room(slot) == Some(&room);
+        if !same_room || self.session.next(slot) != Some(after.next()) {
+            return self.mark_due(slot);
+        }
+        let Some(Some(place)) = self.places.get_mut(slot.index()) else { return };
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%room, %error, "a log could not be read for a subscriber");
+                return self.session.handle_notice(now, Notice::Unavailable);
+            }
+        };
+        if page.first().map(|entry| entry.seq) != Some(after.next()) {
+            return self.lose(now, slot, GapReason::Retention);
+        }
+        let end = place.subscription.end().unwrap_or(Seq::MAX);
+        let allowance = self.session.allowance(slot) as usize;
+        let entries = page.iter().take(allowance).take_while(|entry| entry.seq < end);
+        for entry in entries {
+            self.outbox.push(wire.event(entry));
+            self.session.delivered(slot, entry.seq);
+            place.head = place.head.max(entry.seq);
+        }
+        self.mark_due(slot);
+    }
+
+    /// A place cannot go on: the client is told, and is to come again.
+    fn lose(&mut self, now: Timestamp, slot: Slot, reason: GapReason) {
+        let Some(Some(place)) = self.places.get(slot.index()) else { return };
+        let newest = place.subscription.newest().unwrap_or(place.head);
+        let (epoch, head_seq) = (self.chat.epoch().clone(), place.head.max(newest));
+        self.session.handle_notice(now, Notice::Lost { slot, epoch, head_seq, reason });
+        self.leave(slot);
+    }
+}
