@@ -86,6 +86,9 @@ CREATE TABLE log (
 -- Pages of messages, and the count of messages at any place.
 CREATE INDEX log_messages ON log (room, seq) WHERE n IS NOT NULL;
 
+-- The edits of a message, which lose their text when it is deleted.
+CREATE INDEX log_edits ON log (room, body ->> 'message_id') WHERE kind = 2;
+
 -- What took effect once, for ever. The key is the message's id, or what an edit or a deletion
 -- derives in the same way; those have an `n` of 0.
 CREATE TABLE sends (
@@ -111,7 +114,7 @@ CREATE TABLE reaction_counts (
     seq   INTEGER NOT NULL,
     emoji TEXT    NOT NULL,
     count INTEGER NOT NULL,
-    first INTEGER NOT NULL,                 -- where the oldest of them stands in the log
+    first INTEGER NOT NULL,                 -- where in the log the first of them stands
     PRIMARY KEY (room, seq, emoji)
 ) STRICT, WITHOUT ROWID;
 

@@ -323,7 +323,12 @@ impl Command {
                 needs.reactions.push(message.clone());
             }
             Action::Pin { message, .. } => needs.messages.push(message.clone()),
-            Action::Member { target, .. } => needs.members.push(target.clone()),
+            Action::Member { target, what } => {
+                needs.members.push(target.clone());
+                // Only the host can send an owner out; then another one must take over.
+                needs.successors = self.actor == Actor::System
+                    && matches!(what, MemberAction::Kick { .. } | MemberAction::Ban { .. });
+            }
             Action::Update(_) => {}
             Action::Mark { read, .. } => needs.n_at = *read,
         }

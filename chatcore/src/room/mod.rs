@@ -20,4 +20,4 @@ pub use decide::Outcome;
 pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};
 pub use plan::{Changes, Plan, plan};
 pub use rejection::Rejection;
-pub use view::{MessageState, PriorSend, ReactionState, Upload, View, Views};
+pub use view::{MessageState, PriorSend, ReactionCount, ReactionState, Upload, View, Views};

@@ -1,13 +1,13 @@
 //! A batch of commands, decided in order, as one set of changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::{Decision, Outcome, decide};
 use super::view::Views;
-use super::{Command, Member, PriorSend, Rejection, Room};
+use super::{Command, Member, PriorSend, ReactionCount, Rejection, Room};
 use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
-use crate::log::Entry;
+use crate::log::{Body, Entry};
 
 /// What becomes of a batch.
 #[derive(Clone, Debug, Default)]
@@ -32,16 +32,19 @@ pub struct Changes {
     pub entries: Vec<Entry>,
     /// Older messages in their new form. A message that is new in this batch is changed in `entries`.
     pub rewritten: BTreeMap<(RoomId, Seq), Entry>,
+    /// Messages that were edited and are deleted now: older [`Body::Edit`]s of them lose their text.
+    /// Those that are new in this batch have lost it in `entries`.
+    pub emptied: BTreeSet<(RoomId, MessageId)>,
     /// Names that have taken effect.
     pub sends: BTreeMap<(RoomId, MessageId), PriorSend>,
     /// Uploads that are in a message now.
     pub bound: BTreeMap<AttachmentId, (RoomId, Seq)>,
     /// Files that no message needs any more.
     pub released: Vec<AttachmentId>,
-    /// Reactions given (`Some`) or taken back (`None`), with how many have given that one now.
+    /// Reactions given (`true`) or taken back.
     pub reactions: BTreeMap<(RoomId, Seq, String, UserId), bool>,
-    /// How many have given each reaction now; 0: none.
-    pub reaction_counts: BTreeMap<(RoomId, Seq, String), u32>,
+    /// How many have given each reaction now. Written after `reactions`.
+    pub reaction_counts: BTreeMap<(RoomId, Seq, String), ReactionCount>,
     /// Messages pinned or unpinned.
     pub pins: BTreeMap<(RoomId, Seq), bool>,
 }
@@ -102,8 +105,9 @@ fn apply(views: &mut Views, changes: &Changes) {
     }
     for ((room, seq, emoji, user), on) in &changes.reactions {
         let view = views.rooms.entry(room.clone()).or_default();
-        let count = changes.reaction_counts.get(&(room.clone(), *seq, emoji.clone()));
-        view.reacted(*seq, emoji, user, *on, count.copied().unwrap_or(0));
+        if let Some(count) = changes.reaction_counts.get(&(room.clone(), *seq, emoji.clone())) {
+            view.reacted(*seq, emoji, user, *on, *count);
+        }
     }
 }
 
@@ -124,6 +128,14 @@ impl Changes {
                 }
             }
         }
+        for entry in &mut self.entries {
+            if let Body::Edit { message_id, text } = &mut entry.body
+                && later.emptied.iter().any(|(room, id)| *room == entry.room && id == message_id)
+            {
+                text.clear();
+            }
+        }
+        self.emptied.extend(later.emptied);
         self.sends.extend(later.sends);
         self.bound.extend(later.bound);
         self.released.extend(later.released);

@@ -68,11 +68,20 @@ pub struct MessageState {
     pub pinned: bool,
 }
 
+/// How many have given a reaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReactionCount {
+    /// How many; 0: none, and so nothing to keep.
+    pub count: u32,
+    /// Where in the log the first of them stands: the order in which reactions are shown.
+    pub first: Seq,
+}
+
 /// The reactions of a message, as far as a command needs them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReactionState {
-    /// How many have given each.
-    pub counts: BTreeMap<String, u32>,
+    /// How many have given each; none with a count of 0.
+    pub counts: BTreeMap<String, ReactionCount>,
     /// Of the pairs asked for, those that are there.
     pub held: BTreeSet<(String, UserId)>,
 }
@@ -117,9 +126,11 @@ impl View {
         self.members.get(user).cloned().unwrap_or_else(|| Member::stranger(user.clone()))
     }
 
-    /// The message, if it is here.
+    /// The message, if it is here. One from below the floor is not: a room that was made anew under
+    /// its old name has nothing to do with what was said in the old one.
     pub(super) fn message(&self, id: &MessageId) -> Result<&MessageState, Rejection> {
-        self.messages.get(id).ok_or(Rejection::NoSuchMessage)
+        let floor = self.room.as_ref().map_or(Seq::START, |room| room.floor_seq);
+        self.messages.get(id).filter(|m| m.entry.seq > floor).ok_or(Rejection::NoSuchMessage)
     }
 }
 
@@ -138,10 +149,22 @@ impl View {
             let state = MessageState { entry: entry.clone(), pinned };
             self.messages.insert(message_id.clone(), state);
         }
+        if let Some(n) = entry.n {
+            for (_, count) in self.n_at.iter_mut().filter(|(seq, _)| **seq >= entry.seq) {
+                *count = n.max(*count);
+            }
+        }
     }
 
     /// Takes in a reaction given or taken back.
-    pub(super) fn reacted(&mut self, seq: Seq, emoji: &str, user: &UserId, on: bool, count: u32) {
+    pub(super) fn reacted(
+        &mut self,
+        seq: Seq,
+        emoji: &str,
+        user: &UserId,
+        on: bool,
+        count: ReactionCount,
+    ) {
         let Some(id) = self
             .messages
             .values()
@@ -157,9 +180,9 @@ impl View {
         } else {
             state.held.remove(&held)
         };
-        match count {
+        match count.count {
             0 => state.counts.remove(emoji),
-            count => state.counts.insert(emoji.to_owned(), count),
+            _ => state.counts.insert(emoji.to_owned(), count),
         };
     }
 }

@@ -43,7 +43,8 @@ pub enum Toward {
     Newer(Seq),
 }
 
-/// A stretch of one room's log that was committed at once: a row of the order of commits.
+/// A stretch of one room's log with nothing of another room committed in between: a row of the order
+/// of commits. The newest one grows; those before it stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Its place in the order of commits, from 1.
@@ -66,6 +67,8 @@ pub struct Run {
 ///   that writes, through [`plan`](crate::room::plan). A decision never sees a state that another
 ///   commit is about to change.
 /// - Within a room `seq` and `n` are dense.
+/// - Nothing at or below a room's `floor_seq` is read, and nothing of a deleted room, whether or not
+///   [`sweep`](Self::sweep) has been by.
 /// - Reads see all that was committed before they were called (promise G6).
 #[async_trait]
 pub trait LogStore: std::fmt::Debug + Send + Sync + 'static {

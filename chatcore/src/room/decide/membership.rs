@@ -44,7 +44,7 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
             join(case, &mut story, user, Role::Owner)?;
         } else if !story.changes.members.contains_key(&(story.id(), user.clone())) {
             story.append(Body::Invite { target: user.clone() });
-            let mut member = Member::stranger(user.clone());
+            let mut member = case.view.member(user);
             member.standing = Standing::Invited;
             story.put(member);
         }

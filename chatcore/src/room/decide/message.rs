@@ -3,7 +3,7 @@
 use super::{Case, Decision, Outcome, Story};
 use crate::id::{ClientMsgId, MessageId};
 use crate::log::{AttachmentRef, Body, Entry, Fingerprint, fingerprint};
-use crate::room::{Actor, PriorSend, Rejection, Role, SendAction};
+use crate::room::{Actor, PriorSend, ReactionCount, Rejection, Role, SendAction};
 
 pub(super) fn send(case: &Case<'_>, send: &SendAction) -> Result<Decision, Rejection> {
     let fingerprint = send.draft.fingerprint();
@@ -160,8 +160,12 @@ pub(super) fn delete(
     }
     let mut changed = entry.clone();
     let mut story = case.story(room.clone());
-    if let Body::Message { text, attachments, meta, deleted_at, .. } = &mut changed.body {
+    if let Body::Message { text, attachments, meta, edited_at, deleted_at, .. } = &mut changed.body
+    {
         text.clear();
+        if edited_at.is_some() {
+            story.changes.emptied.insert((room.id.clone(), message.clone()));
+        }
         *meta = None;
         story.changes.released.extend(attachments.drain(..).map(|file| file.id));
         *deleted_at = Some(case.now());
@@ -190,7 +194,8 @@ pub(super) fn react(
     if held == on {
         return Ok(case.unchanged(room));
     }
-    let count = known.and_then(|r| r.counts.get(emoji)).copied().unwrap_or(0);
+    let given = known.and_then(|r| r.counts.get(emoji)).copied();
+    let count = given.map_or(0, |given| given.count);
     let different = known.map_or(0, |r| r.counts.len());
     if on && count == 0 && different >= case.limits.reactions as usize {
         let most = u64::from(case.limits.reactions);
@@ -198,15 +203,15 @@ pub(super) fn react(
     }
     let count = if on { count + 1 } else { count.saturating_sub(1) };
     let mut story = case.story(room.clone());
-    let (id, seq, emoji) = (room.id.clone(), entry.seq, emoji.to_owned());
-    story.changes.reactions.insert((id.clone(), seq, emoji.clone(), author), on);
-    story.changes.reaction_counts.insert((id, seq, emoji.clone()), count);
-    let message_id = message.clone();
-    story.append(if on {
-        Body::React { message_id, emoji }
+    let (id, seq, message_id) = (room.id.clone(), entry.seq, message.clone());
+    let at = story.append(if on {
+        Body::React { message_id, emoji: emoji.to_owned() }
     } else {
-        Body::Unreact { message_id, emoji }
+        Body::Unreact { message_id, emoji: emoji.to_owned() }
     });
+    let count = ReactionCount { count, first: given.map_or(at, |given| given.first) };
+    story.changes.reactions.insert((id.clone(), seq, emoji.to_owned(), author), on);
+    story.changes.reaction_counts.insert((id, seq, emoji.to_owned()), count);
     Ok(story.done())
 }
 

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use super::{MemoryStore, lock};
 use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
-use crate::log::{Entry, Message, Reaction};
+use crate::log::{Body, Entry, Message, Reaction};
 use crate::room::{
-    Changes, Command, Member, MessageState, Plan, PriorSend, Room, View, Views, plan,
+    Changes, Command, Member, MessageState, Plan, PriorSend, ReactionCount, Room, View, Views, plan,
 };
 use crate::store::{Committed, LogStore, Run, StoreError, Toward};
 
@@ -34,8 +34,8 @@ pub(super) struct RoomLog {
     messages: Vec<Seq>,
     sends: HashMap<MessageId, PriorSend>,
     pins: BTreeSet<Seq>,
-    /// By place and emoji, in the order of first use.
-    reactions: BTreeMap<Seq, Vec<(String, BTreeSet<UserId>)>>,
+    /// By place and emoji: since when, and whose.
+    reactions: BTreeMap<Seq, BTreeMap<String, (Seq, BTreeSet<UserId>)>>,
 }
 
 impl RoomLog {
@@ -50,6 +50,11 @@ impl RoomLog {
             pins: BTreeSet::new(),
             reactions: BTreeMap::new(),
         }
+    }
+
+    /// Nothing at or below this is there to be read.
+    fn floor(&self) -> Seq {
+        if self.room.deleted_at.is_some() { self.room.head_seq } else { self.room.floor_seq }
     }
 
     fn index(&self, seq: Seq) -> Option<usize> {
@@ -68,15 +73,17 @@ impl RoomLog {
     fn shown(&self, seq: Seq, viewer: &UserId) -> Option<Message> {
         let mut message = Message::from_entry(self.entry(seq)?)?;
         message.pinned = self.pins.contains(&seq);
-        message.reactions = self.reactions.get(&seq).map_or_else(Vec::new, |all| {
-            all.iter()
-                .map(|(emoji, users)| Reaction {
-                    emoji: emoji.clone(),
-                    count: u32::try_from(users.len()).unwrap_or(u32::MAX),
-                    mine: users.contains(viewer),
-                })
-                .collect()
-        });
+        let given = self.reactions.get(&seq);
+        let mut given: Vec<_> = given.into_iter().flatten().collect();
+        given.sort_by_key(|(_, (first, _))| *first);
+        message.reactions = given
+            .into_iter()
+            .map(|(emoji, (_, users))| Reaction {
+                emoji: emoji.clone(),
+                count: u32::try_from(users.len()).unwrap_or(u32::MAX),
+                mine: users.contains(viewer),
+            })
+            .collect();
         Some(message)
     }
 
@@ -103,8 +110,9 @@ impl RoomLog {
         for id in needs.reactions {
             if let Some(all) = self.message(&id).and_then(|m| self.reactions.get(&m.seq)) {
                 let state = view.reactions.entry(id).or_default();
-                for (emoji, users) in all {
+                for (emoji, (first, users)) in all {
                     let count = u32::try_from(users.len()).unwrap_or(u32::MAX);
+                    let count = ReactionCount { count, first: *first };
                     state.counts.insert(emoji.clone(), count);
                     let actor = command.actor.id();
                     if users.contains(&actor) {
@@ -196,6 +204,16 @@ impl Logs {
                 *old = entry.clone();
             }
         }
+        for (room, id) in &changes.emptied {
+            let Some(log) = self.rooms.get_mut(room) else { continue };
+            for entry in &mut log.entries {
+                if let Body::Edit { message_id, text } = &mut entry.body
+                    && message_id == id
+                {
+                    text.clear();
+                }
+            }
+        }
         for ((room, id), send) in &changes.sends {
             if let Some(log) = self.rooms.get_mut(room) {
                 log.sends.insert(id.clone(), send.clone());
@@ -212,18 +230,23 @@ impl Logs {
         }
         for ((room, seq, emoji, user), on) in &changes.reactions {
             let Some(log) = self.rooms.get_mut(room) else { continue };
-            let all = log.reactions.entry(*seq).or_default();
-            let at = all.iter().position(|(e, _)| e == emoji).unwrap_or_else(|| {
-                all.push((emoji.clone(), BTreeSet::new()));
-                all.len() - 1
-            });
+            let given = log.reactions.entry(*seq).or_default();
+            let (_, users) = given.entry(emoji.clone()).or_default();
             if *on {
-                all[at].1.insert(user.clone())
+                users.insert(user.clone())
             } else {
-                all[at].1.remove(user)
+                users.remove(user)
             };
-            if all[at].1.is_empty() {
-                all.remove(at);
+        }
+        for ((room, seq, emoji), count) in &changes.reaction_counts {
+            let Some(given) = self.rooms.get_mut(room).and_then(|log| log.reactions.get_mut(seq))
+            else {
+                continue;
+            };
+            if count.count == 0 {
+                given.remove(emoji);
+            } else if let Some((first, _)) = given.get_mut(emoji) {
+                *first = count.first;
             }
         }
     }
@@ -258,7 +281,7 @@ impl LogStore for MemoryStore {
     ) -> Result<Vec<Entry>, StoreError> {
         let logs = lock(&self.logs);
         let Some(log) = logs.rooms.get(room) else { return Ok(Vec::new()) };
-        let after = after.max(log.room.floor_seq).max(Seq(log.base));
+        let after = after.max(log.floor()).max(Seq(log.base));
         let start = log.index(after.next()).unwrap_or(0);
         Ok(log.entries.iter().skip(start).take(limit as usize).cloned().collect())
     }
@@ -272,7 +295,7 @@ impl LogStore for MemoryStore {
     ) -> Result<Vec<Message>, StoreError> {
         let logs = lock(&self.logs);
         let Some(log) = logs.rooms.get(room) else { return Ok(Vec::new()) };
-        let floor = log.messages.partition_point(|m| *m <= log.room.floor_seq);
+        let floor = log.messages.partition_point(|m| *m <= log.floor());
         let limit = limit as usize;
         let range = match toward {
             Toward::Older(seq) => {
@@ -297,7 +320,7 @@ impl LogStore for MemoryStore {
         let Some(log) = logs.rooms.get(room) else { return Ok(None) };
         Ok(log
             .message(id)
-            .filter(|entry| entry.seq > log.room.floor_seq)
+            .filter(|entry| entry.seq > log.floor())
             .and_then(|entry| log.shown(entry.seq, viewer)))
     }
 
@@ -312,9 +335,7 @@ impl LogStore for MemoryStore {
         let mut logs = lock(&self.logs);
         let mut left = limit as usize;
         for log in logs.rooms.values_mut() {
-            let floor =
-                if log.room.deleted_at.is_some() { log.room.head_seq } else { log.room.floor_seq };
-            let dead = log.index(floor.next()).unwrap_or(0).min(log.entries.len()).min(left);
+            let dead = log.index(log.floor().next()).unwrap_or(0).min(log.entries.len()).min(left);
             log.entries.drain(..dead);
             log.base += dead as u64;
             left -= dead;

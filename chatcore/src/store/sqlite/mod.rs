@@ -10,12 +10,18 @@
 //! To read: `sqlx::query(..).fetch_all(&mut *self.read().await?).await.map_err(failed)?`, one statement, one snapshot.
 //! To write: `let mut tx = self.write().await?;`, statements on `&mut *tx`, `tx.commit().await?`; dropped, it rolls back.
 
+mod commit;
 mod connect;
 mod error;
 mod file;
+mod log;
 mod migrate;
 mod options;
 mod readers;
+mod rooms;
+mod rows;
+mod script;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod writer;
