@@ -104,3 +104,11 @@ impl VerificationStore for MemoryStore {
         Ok(lock(&self.verifications).remove(|verification| verification.expires_at <= now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verification_store_suite;
+
+    verification_store_suite!(async || (MemoryStore::new(), ()));
+}
