@@ -1,7 +1,10 @@
 //! For tests of this crate and of stores made elsewhere: conformance suites, a clock to turn by hand.
 
+pub mod account_suite;
 pub mod attachment_suite;
 pub mod blob_suite;
+pub mod session_suite;
+pub mod verification_suite;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};

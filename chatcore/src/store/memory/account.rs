@@ -126,3 +126,11 @@ impl AccountStore for MemoryStore {
         Ok(lock(&self.accounts).records.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account_store_suite;
+
+    account_store_suite!(async || (MemoryStore::new(), ()));
+}

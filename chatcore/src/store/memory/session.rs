@@ -155,3 +155,11 @@ impl SessionStore for MemoryStore {
         Ok((tickets.len() + expired.len()) as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session_store_suite;
+
+    session_store_suite!(async || (MemoryStore::new(), ()));
+}

@@ -37,11 +37,11 @@ impl VerificationStore for MemoryStore {
         let mut verifications = lock(&self.verifications);
         let key = (verification.purpose(), verification.subject());
         let list = verifications.waiting.entry(key).or_default();
-        // A stable sort: among equals, the order in which they came.
-        list.sort_by_key(|verification| verification.created_at);
         let surplus = (list.len() + 1).saturating_sub(keep.max(1));
         list.drain(..surplus);
         list.push(verification.clone());
+        // Stable: among equals, the order in which they came.
+        list.sort_by_key(|verification| verification.created_at);
         Ok(())
     }
 
@@ -103,4 +103,12 @@ impl VerificationStore for MemoryStore {
     async fn remove_expired_verifications(&self, now: Timestamp) -> Result<u64, StoreError> {
         Ok(lock(&self.verifications).remove(|verification| verification.expires_at <= now))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verification_store_suite;
+
+    verification_store_suite!(async || (MemoryStore::new(), ()));
 }

@@ -191,7 +191,7 @@ async fn logout_new_password_and_switching_off_kill_every_credential_at_once() {
             }
             _ => accounts.set_disabled(&id, true).await.unwrap(),
         }
-        assert_eq!(house.revoked.all(), [session.id.clone()], "{way}");
+        assert_eq!(house.revoked.all(), std::slice::from_ref(&session.id), "{way}");
         assert!(!house.is_signed_in(&tokens.access).await, "{way}");
         assert!(!house.is_signed_in(&tokens.session_token).await, "{way}");
         house.accounts.refresh(&tokens.refresh).await.unwrap_err();
