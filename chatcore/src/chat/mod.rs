@@ -74,6 +74,16 @@ impl Chat {
         ChatBuilder::new(store)
     }
 
+    /// A chat on the store that `url` names (see [`store::open`](crate::store::open)), with a default
+    /// for everything else. Files are kept in memory, and logins end with the process: a server
+    /// wants the [`builder`](Self::builder).
+    ///
+    /// # Errors
+    /// As [`store::open`](crate::store::open).
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        Self::builder(crate::store::open(url).await?).build().await
+    }
+
     /// Acts for `user`, who is bound by the rules of each room. That the caller is this user is the
     /// caller's word: check it first, with [`authenticate`](Self::authenticate) or by other means.
     pub fn as_user(&self, user: &UserId) -> Caller {
