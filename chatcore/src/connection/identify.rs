@@ -1,9 +1,10 @@
 //! Who a connection is from.
 
 use super::Client;
+use crate::account::{AccountError, Identity};
 use crate::chat::Chat;
 use crate::error::Error;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, SessionId};
 use crate::protocol::frame::{Failure, Token};
 use crate::protocol::session::{Authenticated, Credential};
 
@@ -11,24 +12,48 @@ use crate::protocol::session::{Authenticated, Credential};
 pub(super) async fn identify(
     chat: Chat,
     credential: Credential,
-    ambient: Option<Token>,
-    _device: DeviceId,
+    device: DeviceId,
+    wants_ticket: bool,
 ) -> Result<(Authenticated, Client), Failure> {
-    let token = match credential {
-        Credential::Token(token) => token,
-        Credential::Ticket(_) => return Err(Error::Unavailable.into()),
-        Credential::Ambient => ambient.ok_or(Error::Unavailable)?,
+    let (identity, client, ticket) = match &credential {
+        Credential::Token(token) => {
+            let client = listen(&chat, &chat.authenticate(token.expose()).await?);
+            // Register first, check second: a session that ends in between is found by one or the
+            // other.
+            let identity = chat.authenticate(token.expose()).await?;
+            let ticket = match (&identity.session, wants_ticket) {
+                (Some(session), true) => issue_ticket(&chat, session).await,
+                _ => None,
+            };
+            (identity, client, ticket)
+        }
+        Credential::Ticket(ticket) => {
+            let redeemed = chat.accounts().redeem_ticket(ticket.expose(), &device).await;
+            let identity = redeemed.map_err(Error::from)?;
+            let client = listen(&chat, &identity);
+            // A ticket is good once, so the second look is for the next one: an ended session has
+            // none.
+            let session = identity.session.as_ref().ok_or_else(unauthenticated)?;
+            let next = chat.accounts().issue_ticket(session).await.map_err(Error::from)?;
+            (identity, client, Some(Token::new(next)))
+        }
+        Credential::Ambient => return Err(unauthenticated().into()),
     };
-    let identity = chat.authenticate(token.expose()).await?;
+    let Identity { user, session, expires_at } = identity;
+    let ticket = ticket.filter(|_| wants_ticket);
+    Ok((Authenticated { user, session, expires_at, ticket }, client))
+}
+
+/// A ticket for the next connection. One that does without comes in with its token.
+pub(super) async fn issue_ticket(chat: &Chat, session: &SessionId) -> Option<Token> {
+    chat.accounts().issue_ticket(session).await.ok().map(Token::new)
+}
+
+fn listen(chat: &Chat, identity: &Identity) -> Client {
     let listener = chat.hub().connect(identity.user.clone(), identity.session.clone());
-    // Register first, check second: a session that ends in between is found by one or the other.
-    let identity = chat.authenticate(token.expose()).await?;
-    let caller = chat.as_user(&identity.user);
-    let who = Authenticated {
-        user: identity.user,
-        session: identity.session,
-        expires_at: identity.expires_at,
-        ticket: None,
-    };
-    Ok((who, Client { caller, listener }))
+    Client { caller: chat.as_user(&identity.user), listener }
+}
+
+fn unauthenticated() -> Error {
+    Error::Account(AccountError::Unauthenticated)
 }

@@ -40,7 +40,8 @@ use crate::id::{RoomId, Seq, UserId};
 use crate::log::Entry;
 use crate::protocol::frame::{Failure, MarkFrame, MarkState, Request, SignalFrame, Token};
 use crate::protocol::session::{
-    Authenticated, CallId, Config, Notice, Output, Reply, RoomState, Session, Slot, Tell,
+    Authenticated, CallId, Config, Credential, Notice, Output, Reply, RoomState, Session, Slot,
+    Tell,
 };
 use crate::protocol::{CloseCode, DecodeError, Wire};
 use crate::room::{Action, Marks};
@@ -98,6 +99,9 @@ struct Core {
     /// What the transport came with: the cookie of an upgrade.
     ambient: Option<Token>,
     client: Option<Client>,
+    wants_ticket: bool,
+    /// The client has been asked to go.
+    draining: bool,
     /// By the numbers of [`Slot`].
     places: Vec<Option<Place>>,
     /// Places that may have entries due, each once.
@@ -134,6 +138,7 @@ enum Done {
     Subscribed(CallId, Result<(Subscription, Resume), Failure>),
     Answered(CallId, Result<Reply, Failure>),
     Signalled,
+    Farewell(Option<Token>),
     Page { slot: Slot, room: RoomId, after: Seq, page: Result<Vec<Entry>, Error> },
 }
 
@@ -157,6 +162,8 @@ impl<T: Transport> Connection<T> {
             outbox: Outbox::default(),
             ambient: None,
             client: None,
+            wants_ticket: false,
+            draining: false,
             places: Vec::new(),
             due: VecDeque::new(),
             paging: false,
@@ -308,9 +315,13 @@ impl Core {
     fn carry_out(&mut self, output: Output, wire: Wire, now: Timestamp) {
         match output {
             Output::Send(frame) => self.outbox.push(wire.frame(&frame)),
-            Output::Authenticate(credential, device) => {
-                let (chat, ambient) = (self.chat.clone(), self.ambient.take());
-                let who = identify::identify(chat, credential, ambient, device);
+            Output::Authenticate { credential, device, ticket } => {
+                let credential = match (credential, self.ambient.take()) {
+                    (Credential::Ambient, Some(token)) => Credential::Token(token),
+                    (other, _) => other,
+                };
+                self.wants_ticket = ticket;
+                let who = identify::identify(self.chat.clone(), credential, device, ticket);
                 self.begin(who.map(Done::Authenticated).boxed());
             }
             Output::Resume(rooms) => {
@@ -364,11 +375,9 @@ impl Core {
                 self.marks.insert(room, seq);
                 self.marks_due.get_or_insert(now.after(MARKS_EVERY));
             }
-            Output::Tell(_) => {}
             Output::Wake(slot) => self.mark_due(slot),
             Output::Unsubscribed(slot) => self.leave(slot),
             Output::Close { code, reason } => self.closing = Some((code, reason)),
-            other => tracing::error!(?other, "an output that nothing carries out"),
         }
     }
 
@@ -429,6 +438,10 @@ impl Core {
             }
             Done::Answered(call, result) => self.session.handle_answer(now, call, result),
             Done::Signalled => self.signals -= 1,
+            Done::Farewell(ticket) => {
+                let notice = Notice::Draining { retry_after: RETRY_AFTER, ticket };
+                self.session.handle_notice(now, notice);
+            }
             Done::Page { slot, room, after, page } => {
                 self.paged(wire, now, (slot, room, after), page);
             }
@@ -464,12 +477,23 @@ impl Core {
         }
         match news.closing {
             Some(Closing::Slow) => self.session.handle_notice(now, Notice::Overrun),
-            Some(Closing::Draining) => {
-                let notice = Notice::Draining { retry_after: RETRY_AFTER, ticket: None };
-                self.session.handle_notice(now, notice);
-            }
-            Some(Closing::Revoked) | None => {}
+            Some(Closing::Draining) if !self.draining => self.drain(),
+            Some(Closing::Draining) | Some(Closing::Revoked) | None => {}
         }
+    }
+
+    /// The server is stopping: sees the client off, with a ticket if it can use one.
+    fn drain(&mut self) {
+        self.draining = true;
+        let session = self.client.as_ref().and_then(|c| c.listener.session().cloned());
+        let (chat, session) = (self.chat.clone(), session.filter(|_| self.wants_ticket));
+        let farewell = async move {
+            Done::Farewell(match session {
+                Some(session) => identify::issue_ticket(&chat, &session).await,
+                None => None,
+            })
+        };
+        self.begin(farewell.boxed());
     }
 
     /// Hands in how far this device is, without waiting for it to be written.

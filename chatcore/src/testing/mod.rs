@@ -4,6 +4,7 @@ pub mod account_suite;
 pub mod attachment_suite;
 pub mod blob_suite;
 pub mod session_suite;
+mod transport;
 pub mod verification_suite;
 
 use std::sync::Mutex;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Clock, Random, Timestamp};
+pub use transport::{MemoryPeer, MemoryTransport, memory_transport};
 
 /// A clock that stands still until it is turned.
 #[derive(Debug)]
@@ -32,6 +34,30 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Shows the time of the tokio runtime, which a test can pause: it then jumps to the next timer
+/// whenever there is nothing else to do.
+#[derive(Debug)]
+pub struct RuntimeClock(tokio::time::Instant);
+
+impl RuntimeClock {
+    /// What the clock shows when it is made: a day in 2033.
+    pub const START: Timestamp = Timestamp(2_000_000_000_000);
+}
+
+impl Default for RuntimeClock {
+    /// # Panics
+    /// Outside a tokio runtime.
+    fn default() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Timestamp {
+        Self::START.after(self.0.elapsed())
     }
 }
 

@@ -18,7 +18,14 @@ pub enum Output {
     /// Write this frame, after those before it.
     Send(ServerFrame),
     /// Find out who this is, then call [`Session::handle_authenticated`](super::Session).
-    Authenticate(Credential, DeviceId),
+    Authenticate {
+        /// What they show.
+        credential: Credential,
+        /// The device that they are on.
+        device: DeviceId,
+        /// Whether they can use a ticket for their next connection.
+        ticket: bool,
+    },
     /// Take up these rooms, then call [`Session::handle_resumed`](super::Session), in this order.
     Resume(Vec<(RoomId, Cursor)>),
     /// Have this answered, then call [`Session::handle_answer`](super::Session), or, for

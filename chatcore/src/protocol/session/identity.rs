@@ -11,6 +11,9 @@ use crate::id::{RoomId, SessionId, UserId};
 use crate::protocol::CloseCode;
 use crate::protocol::frame::{Failure, Hello, Resumed, ServerFrame, Subscribed, Welcome};
 
+/// The extension by which a client is given tickets.
+const TICKET: &str = "ticket";
+
 /// Who a session serves.
 #[derive(Debug)]
 pub(super) struct Identity {
@@ -73,7 +76,9 @@ impl Session {
         };
         let asked = hello.window.unwrap_or(self.config.limits.window);
         self.window = asked.clamp(1, self.config.limits.window.max(1));
-        self.outputs.push_back(Output::Authenticate(credential, hello.device));
+        let ticket = hello.caps.iter().any(|cap| cap == TICKET);
+        let device = hello.device;
+        self.outputs.push_back(Output::Authenticate { credential, device, ticket });
         // From here on it is the server that the client waits for.
         let until = now.after(self.config.hello);
         self.phase = Phase::Authenticating { until, rooms: hello.rooms };
@@ -175,7 +180,7 @@ impl Session {
             user: who.user,
             heartbeat_ms: u64::try_from(self.config.heartbeat.as_millis()).unwrap_or(u64::MAX),
             limits,
-            caps: Vec::new(),
+            caps: who.ticket.iter().map(|_| TICKET.to_owned()).collect(),
             token_expires_at: who.expires_at,
             ticket: who.ticket,
             rooms,

@@ -1,0 +1,152 @@
+//! A transport without a network: what a client sends goes in as messages, what it gets comes out
+//! of a pipe of bytes that fills up like a socket's.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWrite, DuplexStream, duplex};
+use tokio::sync::mpsc;
+
+use crate::connection::{Incoming, Outbox, Transport};
+use crate::protocol::{CloseCode, Encoding, Wire};
+
+/// How a connection was closed, for both ends to see.
+type Closed = Arc<Mutex<Option<(CloseCode, &'static str)>>>;
+
+/// A pair of ends: one for a [`Connection`](crate::connection::Connection), one for a test. At most
+/// `buffer` bytes wait for the test to read them.
+pub fn memory_transport(wire: Wire, buffer: usize) -> (MemoryTransport, MemoryPeer) {
+    let (to_server, messages) = mpsc::channel(16);
+    let (pipe, from_server) = duplex(buffer);
+    let closed = Closed::default();
+    let transport = MemoryTransport { wire, messages, pipe, closed: Arc::clone(&closed) };
+    (transport, MemoryPeer { wire, messages: to_server, pipe: from_server, closed })
+}
+
+/// The server's end.
+#[derive(Debug)]
+pub struct MemoryTransport {
+    wire: Wire,
+    messages: mpsc::Receiver<Incoming>,
+    pipe: DuplexStream,
+    closed: Closed,
+}
+
+impl Transport for MemoryTransport {
+    fn wire(&self) -> Wire {
+        self.wire
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        self.messages.poll_recv(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
+        while !outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 16];
+            let count = outbox.slices(&mut slices);
+            let pipe = Pin::new(&mut self.pipe);
+            let written = ready!(pipe.poll_write_vectored(cx, &slices[..count]))?;
+            outbox.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &mut Outbox,
+        code: CloseCode,
+        reason: &'static str,
+    ) -> Poll<()> {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason));
+        // Whether or not it could be written: there is nothing more to do.
+        let _ = ready!(self.poll_write(cx, outbox));
+        let _ = ready!(Pin::new(&mut self.pipe).poll_shutdown(cx));
+        Poll::Ready(())
+    }
+}
+
+/// The client's end.
+#[derive(Debug)]
+pub struct MemoryPeer {
+    wire: Wire,
+    messages: mpsc::Sender<Incoming>,
+    pipe: DuplexStream,
+    closed: Closed,
+}
+
+impl MemoryPeer {
+    /// Sends one frame; once the server has gone it goes nowhere.
+    pub async fn send(&self, frame: &impl Serialize) {
+        let mut bytes = Vec::new();
+        self.wire.encoding().encode(frame, &mut bytes);
+        self.send_bytes(bytes).await;
+    }
+
+    /// Sends one message of any bytes.
+    pub async fn send_bytes(&self, bytes: impl Into<Bytes>) {
+        let _ = self.messages.send(Incoming::Message(bytes.into())).await;
+    }
+
+    /// The next frame from the server; none once it has closed.
+    ///
+    /// # Panics
+    /// If what comes is no frame.
+    pub async fn next(&mut self) -> Option<Value> {
+        let length = self.length().await?;
+        let mut payload = vec![0; length];
+        self.pipe.read_exact(&mut payload).await.expect("a header is followed by its payload");
+        Some(match self.wire.encoding() {
+            Encoding::Json => serde_json::from_slice(&payload).expect("JSON"),
+            #[cfg(feature = "msgpack")]
+            Encoding::MessagePack => rmp_serde::from_slice(&payload).expect("MessagePack"),
+        })
+    }
+
+    /// The next frame with this `op`; those before it are passed over.
+    ///
+    /// # Panics
+    /// If the server closes instead.
+    pub async fn next_op(&mut self, op: &str) -> Value {
+        loop {
+            match self.next().await {
+                Some(frame) if frame["op"] == op => return frame,
+                Some(_) => {}
+                None => panic!("closed with {:?} before {op} came", self.closed()),
+            }
+        }
+    }
+
+    /// What the server closed with, if it has.
+    pub fn closed(&self) -> Option<CloseCode> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).map(|(code, _)| code)
+    }
+
+    /// Waits for the server to close, whatever comes before.
+    ///
+    /// # Panics
+    /// If the connection ends without a goodbye.
+    pub async fn closing(&mut self) -> CloseCode {
+        while self.next().await.is_some() {}
+        self.closed().expect("the server says why it closes")
+    }
+
+    /// The length of the next payload, after its header.
+    async fn length(&mut self) -> Option<usize> {
+        if self.wire.subprotocol().is_none() {
+            return self.pipe.read_u32().await.ok().map(|length| length as usize);
+        }
+        let _opcode = self.pipe.read_u8().await.ok()?;
+        Some(match self.pipe.read_u8().await.ok()? {
+            126 => usize::from(self.pipe.read_u16().await.ok()?),
+            127 => usize::try_from(self.pipe.read_u64().await.ok()?).ok()?,
+            short => usize::from(short),
+        })
+    }
+}
