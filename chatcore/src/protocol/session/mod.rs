@@ -276,7 +276,12 @@ impl Session {
     /// The transport was written to: `progress` if it took anything, `rest` if something is left.
     pub fn handle_written(&mut self, now: Timestamp, progress: bool, rest: bool) {
         match (rest, progress, self.unwritten_since) {
-            (false, ..) => self.unwritten_since = None,
+            (false, _, None) => {}
+            (false, ..) => {
+                self.unwritten_since = None;
+                // Whoever took all of that is there, and was perhaps not listened to meanwhile.
+                self.heard_at = now;
+            }
             (true, false, Some(_)) => {}
             (true, ..) => self.unwritten_since = Some(now),
         }
@@ -308,7 +313,7 @@ impl Session {
             }
             _ => {}
         }
-        if self.is_open() && self.heartbeat_by() <= now {
+        if due(self.heartbeat_by()) {
             self.close(CloseCode::HeartbeatTimeout, "nothing was heard for two heartbeats");
         } else if due(self.stalled_at()) {
             self.close(CloseCode::SlowConsumer, "no progress for too long");
@@ -343,8 +348,7 @@ impl Session {
                 Some(expiry.map_or(*until, |at| at.min(*until)))
             }
         };
-        let heartbeat = self.is_open().then(|| self.heartbeat_by());
-        [phase, heartbeat, self.stalled_at()].into_iter().flatten().min()
+        [phase, self.heartbeat_by(), self.stalled_at()].into_iter().flatten().min()
     }
 }
 
@@ -359,8 +363,11 @@ impl Session {
         self.is_open() && self.deliveries.slot(room).is_some()
     }
 
-    fn heartbeat_by(&self) -> Timestamp {
-        self.heard_at.after(self.config.heartbeat.saturating_mul(2))
+    /// When the client is given up for being silent. Not while it does not take what is written:
+    /// then it is not listened to either, and [`Self::stalled_at`] counts.
+    fn heartbeat_by(&self) -> Option<Timestamp> {
+        let counts = self.is_open() && self.unwritten_since.is_none();
+        counts.then(|| self.heard_at.after(self.config.heartbeat.saturating_mul(2)))
     }
 
     /// When the client is given up for not keeping up.
