@@ -1,3 +1,12 @@
-//! Scenarios over a running server.
+//! Scenarios over a running server, from outside: what people and their clients would see.
+//!
+//! Counts are small enough for every run; `CHATCORE_E2E_…` raises them for a soak, as each scenario
+//! says.
 
+mod conversation;
+mod durability;
 mod harness;
+mod memory;
+mod races;
+mod resume;
+mod senders;

@@ -226,6 +226,18 @@ impl WsClient {
         }
     }
 
+    /// The next event of this room, or `None` if there is a gap instead; other frames are passed over.
+    pub async fn next_event_or_gap(&mut self, room: &str) -> Option<Value> {
+        loop {
+            let frame = self.next_frame().await;
+            match frame["op"].as_str() {
+                Some("event") if frame["room"] == room => return Some(frame),
+                Some("gap") if frame["room"] == room => return None,
+                _ => {}
+            }
+        }
+    }
+
     /// A frame that is there already or comes within `patience`; `None` if the connection ended or
     /// nothing came.
     pub async fn frame_within(&mut self, patience: Duration) -> Option<Value> {

@@ -225,3 +225,15 @@ impl AttachmentStore for SqliteStore {
         tx.commit().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attachment_store_suite;
+
+    attachment_store_suite!(async || {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite:{}", dir.path().join("chat.db").display());
+        (SqliteStore::open(&url).await.expect("it opens"), dir)
+    });
+}

@@ -6,9 +6,10 @@ use std::hash::Hash;
 use serde::Serialize;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, Epoch, MessageId, RoomId, Seq, UserId};
+use crate::log::AttachmentRef;
 use crate::room::{
-    Action, Command, Member, MessageState, PriorSend, ReactionCount, Room, View, Views,
+    Action, Command, Member, MessageState, PriorSend, ReactionCount, Room, Upload, View, Views,
 };
 use crate::store::StoreError;
 use crate::store::sqlite::error::corrupt;
@@ -36,6 +37,7 @@ struct Questions {
     counts_at: Vec<(RoomId, Seq)>,
     successors: Vec<RoomId>,
     joined: Vec<UserId>,
+    uploads: Vec<AttachmentId>,
     creates: bool,
 }
 
@@ -52,6 +54,7 @@ enum Part {
     CountsAt,
     Successors,
     Joined,
+    Uploads,
 }
 
 impl Part {
@@ -115,6 +118,10 @@ impl Part {
                 "SELECT j.key, c.joined FROM json_each(?) j \
                  CROSS JOIN user_counts c ON c.user = j.value"
             }
+            Self::Uploads => {
+                "SELECT a.id, a.owner, a.name, a.content_type, a.size, a.width, a.height \
+                 FROM json_each(?) j CROSS JOIN attachments a ON a.id = j.value AND a.state = 2"
+            }
         }
     }
 }
@@ -160,6 +167,7 @@ impl Questions {
             all.reactions.extend(reactions.map(|id| (room.clone(), id, actor.clone())));
             all.counts_at.extend(needs.n_at.map(|seq| (room.clone(), seq)));
             all.joined.extend(needs.joined_counts);
+            all.uploads.extend(needs.uploads);
             if needs.successors {
                 all.successors.push(room.clone());
             }
@@ -172,6 +180,7 @@ impl Questions {
         once(&mut all.counts_at);
         once(&mut all.successors);
         once(&mut all.joined);
+        once(&mut all.uploads);
         all
     }
 
@@ -196,6 +205,7 @@ impl Questions {
             asking.script.bind(i64::try_from(commands).unwrap_or(i64::MAX).saturating_add(1))?;
         }
         asking.about(Part::Joined, &self.joined)?;
+        asking.about(Part::Uploads, &self.uploads)?;
         Ok((asking.script, asking.parts))
     }
 
@@ -265,6 +275,19 @@ impl Questions {
             Part::Joined => {
                 let user = asked(&self.joined, &mut row)?;
                 views.joined_counts.insert(user.clone(), row.number()?);
+            }
+            Part::Uploads => {
+                let id = AttachmentId::parse(row.take()?).map_err(corrupt)?;
+                let owner = row.user()?;
+                let file = AttachmentRef {
+                    id: id.clone(),
+                    name: row.take()?,
+                    content_type: row.take()?,
+                    size: row.number()?,
+                    width: row.take()?,
+                    height: row.take()?,
+                };
+                views.uploads.insert(id, Upload { owner, file });
             }
         }
         Ok(())

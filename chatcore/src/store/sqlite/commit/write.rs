@@ -104,6 +104,16 @@ const USER_COUNTS: &str = "\
 INSERT INTO user_counts (user, joined) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true \
 ON CONFLICT (user) DO UPDATE SET joined = joined + excluded.joined";
 
+const BOUND: &str = "\
+UPDATE attachments SET state = 3, room = j.value ->> 1, seq = j.value ->> 2 \
+FROM json_each(?) j WHERE attachments.id = j.value ->> 0 AND attachments.state = 2";
+
+const RELEASED: &str = "\
+UPDATE attachments SET state = 6 WHERE state = 3 AND id IN (SELECT value FROM json_each(?))";
+
+const RELEASED_WITH_ROOMS: &str = "\
+UPDATE attachments SET state = 6 WHERE state = 3 AND room IN (SELECT value FROM json_each(?))";
+
 const TOTALS: &str = "UPDATE totals SET messages = messages + ?";
 
 /// Writes `changes` and commits. `before` is what was loaded in the same transaction.
@@ -118,6 +128,7 @@ pub(super) async fn write(
     members(&mut script, before, changes, &numbers)?;
     log(&mut script, changes, &numbers)?;
     on_messages(&mut script, changes, &numbers)?;
+    files(&mut script, changes)?;
     let counts = changes.joined_counts.iter().filter(|(_, by)| **by != 0);
     script.add_some(USER_COUNTS, counts.map(Ok))?;
     script.add("COMMIT");
@@ -299,4 +310,12 @@ fn on_messages(
         script.add_some(sql, some.map(|((room, seq), _)| Ok((numbers.get(room)?, seq))))?;
     }
     Ok(())
+}
+
+/// Files that go into a message, and those that go with one or with a room.
+fn files(script: &mut Script, changes: &Changes) -> Result<(), StoreError> {
+    script.add_some(BOUND, changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
+    script.add_some(RELEASED, changes.released.iter().map(Ok))?;
+    let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
+    script.add_some(RELEASED_WITH_ROOMS, deleted.map(|room| Ok(&room.id)))
 }
