@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 
-use super::{Core, Done, OUTBOX_BYTES};
+use super::{Done, OUTBOX_BYTES, Pump};
 use crate::chat::Resume;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -38,7 +38,7 @@ enum Turn {
     Lost,
 }
 
-impl Core {
+impl Pump {
     /// Follows a room from now on, if the session agrees.
     pub(super) fn follow(
         &mut self,

@@ -17,60 +17,30 @@ mod answer;
 mod entries;
 mod identify;
 mod outbox;
+mod pump;
 #[cfg(test)]
 mod tests;
 mod transport;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future as _, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::stream::StreamExt as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::chat::{Caller, Chat, Resume};
-use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::hub::{self, Closing, Listener, Membership, Subscription};
-use crate::id::{RoomId, Seq, UserId};
-use crate::log::Entry;
-use crate::protocol::frame::{Failure, MarkFrame, MarkState, Request, SignalFrame, Token};
-use crate::protocol::session::{
-    Authenticated, CallId, Config, Credential, Notice, Output, Reply, RoomState, Session, Slot,
-    Tell,
-};
-use crate::protocol::{CloseCode, DecodeError, Wire};
-use crate::room::{Action, Marks};
-use entries::Place;
+use crate::chat::Chat;
+use crate::protocol::CloseCode;
+use crate::protocol::frame::Token;
+use crate::protocol::session::Config;
 pub use outbox::Outbox;
+use pump::{Client, Done, Event, OUTBOX_BYTES, Pump};
 pub use transport::{Incoming, Transport};
-
-/// Bytes that may wait in an outbox before entries and further frames of the client have to.
-///
-/// One frame or one page may go beyond it; nothing is begun while it is exceeded.
-const OUTBOX_BYTES: usize = 64 * 1024;
-
-/// Signals of one client on their way; more are dropped.
-const SIGNALS: usize = 16;
-
-/// How long delivered marks are gathered before they are written.
-const MARKS_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(5);
-
-/// Rooms of one `hello` that are looked up at the same time.
-const RESUMING: usize = 16;
-
-/// How long the timer is set for when nothing is due.
-const IDLE: Duration = Duration::from_secs(3600);
-
-/// How long clients are asked to stay away from a server that stops, at least.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How a connection came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,99 +58,21 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Connection<T> {
     transport: T,
-    core: Core,
-}
-
-/// Everything but the transport, so that both can be borrowed at once.
-struct Core {
-    chat: Chat,
-    session: Session,
-    outbox: Outbox,
-    /// What the transport came with: the cookie of an upgrade.
-    ambient: Option<Token>,
-    client: Option<Client>,
-    wants_ticket: bool,
-    /// The client has been asked to go.
-    draining: bool,
-    /// By the numbers of [`Slot`].
-    places: Vec<Option<Place>>,
-    /// Places that may have entries due, each once.
-    due: VecDeque<Slot>,
-    /// A page of a log is on its way; one at a time.
-    paging: bool,
-    work: FuturesUnordered<BoxFuture<'static, Done>>,
-    signals: usize,
-    marks: BTreeMap<RoomId, Seq>,
-    marks_due: Option<Timestamp>,
-    closing: Option<(CloseCode, &'static str)>,
-}
-
-impl std::fmt::Debug for Core {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core")
-            .field("session", &self.session)
-            .field("outbox", &self.outbox)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Whom a connection serves.
-#[derive(Clone, Debug)]
-struct Client {
-    caller: Caller,
-    listener: Arc<Listener>,
-}
-
-/// What a piece of work came to.
-enum Done {
-    Authenticated(Result<(Authenticated, Client), Failure>),
-    Resumed(Vec<Result<(Subscription, Resume), Failure>>),
-    Subscribed(CallId, Result<(Subscription, Resume), Failure>),
-    Answered(CallId, Result<Reply, Failure>),
-    Signalled,
-    Farewell(Option<Token>),
-    Page { slot: Slot, room: RoomId, after: Seq, page: Result<Vec<Entry>, Error> },
-}
-
-/// What a connection wakes up for.
-enum Event {
-    Received(Option<Incoming>),
-    Rang,
-    Done(Done),
-    Written,
-    Broken,
-    Time,
+    pump: Pump,
 }
 
 impl<T: Transport> Connection<T> {
     /// A connection that has just come in over `transport`, within the bounds of `config`.
     pub fn new(chat: Chat, transport: T, config: Arc<Config>) -> Self {
-        let session = Session::new(config, chat.clock().now());
-        let core = Core {
-            chat,
-            session,
-            outbox: Outbox::default(),
-            ambient: None,
-            client: None,
-            wants_ticket: false,
-            draining: false,
-            places: Vec::new(),
-            due: VecDeque::new(),
-            paging: false,
-            work: FuturesUnordered::new(),
-            signals: 0,
-            marks: BTreeMap::new(),
-            marks_due: None,
-            closing: None,
-        };
-        Self { transport, core }
+        let pump = Pump::new(chat, config);
+        Self { transport, pump }
     }
 
     /// Lets a client in that shows no credential in its `hello`, by this token: the cookie that its
     /// upgrade came with. The caller has checked where the upgrade came from.
     #[must_use]
     pub fn with_ambient(mut self, token: Option<Token>) -> Self {
-        self.core.ambient = token;
+        self.pump.ambient = token;
         self
     }
 
@@ -188,17 +80,17 @@ impl<T: Transport> Connection<T> {
     pub async fn run(mut self) -> Ended {
         let mut timer = pin!(sleep_until(Instant::now()));
         loop {
-            self.core.work_off(self.transport.wire());
-            if let Some((code, reason)) = self.core.closing {
+            self.pump.work_off(self.transport.wire());
+            if let Some((code, reason)) = self.pump.closing {
                 return self.close(code, reason).await;
             }
-            self.core.arm(timer.as_mut());
+            self.pump.arm(timer.as_mut());
             match self.next(timer.as_mut()).await {
                 Event::Received(None) | Event::Broken => {
-                    self.core.submit_marks();
+                    self.pump.submit_marks();
                     return Ended::Gone;
                 }
-                event => self.core.handle(event, self.transport.wire()),
+                event => self.pump.handle(event, self.transport.wire()),
             }
             // A client that always has something more to say leaves room for the others.
             tokio::task::consume_budget().await;
@@ -207,8 +99,8 @@ impl<T: Transport> Connection<T> {
 
     /// Waits for the next thing to happen, writing meanwhile.
     async fn next(&mut self, timer: Pin<&mut Sleep>) -> Event {
-        let Self { transport, core } = self;
-        let listener = core.client.as_ref().map(|client| Arc::clone(&client.listener));
+        let Self { transport, pump } = self;
+        let listener = pump.client.as_ref().map(|client| Arc::clone(&client.listener));
         let ring = async {
             match &listener {
                 Some(listener) => listener.ring().await,
@@ -221,17 +113,17 @@ impl<T: Transport> Connection<T> {
             if ring.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Rang);
             }
-            if let Some(event) = core.poll_write(cx, transport) {
+            if let Some(event) = pump.poll_write(cx, transport) {
                 return Poll::Ready(event);
             }
-            if let Poll::Ready(Some(done)) = core.work.poll_next_unpin(cx) {
+            if let Poll::Ready(Some(done)) = pump.work.poll_next_unpin(cx) {
                 return Poll::Ready(Event::Done(done));
             }
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Time);
             }
-            if core.session.wants_frames()
-                && core.outbox.len() < OUTBOX_BYTES
+            if pump.session.wants_frames()
+                && pump.outbox.len() < OUTBOX_BYTES
                 && let Poll::Ready(incoming) = transport.poll_receive(cx)
             {
                 return Poll::Ready(Event::Received(incoming));
@@ -242,289 +134,18 @@ impl<T: Transport> Connection<T> {
     }
 
     async fn close(mut self, code: CloseCode, reason: &'static str) -> Ended {
-        self.core.submit_marks();
+        self.pump.submit_marks();
         // Rooms and requests are let go of before the goodbye, which may take a while.
-        self.core.places.clear();
-        self.core.work.clear();
-        self.core.client = None;
+        self.pump.places.clear();
+        self.pump.work.clear();
+        self.pump.client = None;
         if matches!(code, CloseCode::Revoked | CloseCode::SlowConsumer) {
-            self.core.outbox.abandon();
+            self.pump.outbox.abandon();
         }
-        let (transport, outbox) = (&mut self.transport, &mut self.core.outbox);
+        let (transport, outbox) = (&mut self.transport, &mut self.pump.outbox);
         let goodbye = poll_fn(|cx| transport.poll_close(cx, outbox, code, reason));
         // A peer that does not take it is left without one.
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         Ended::Closed(code)
-    }
-}
-
-impl Core {
-    /// Carries out what the session asks for, then fills the outbox with what is due.
-    fn work_off(&mut self, wire: Wire) {
-        let now = self.chat.clock().now();
-        self.session.handle_timeout(now);
-        loop {
-            while let Some(output) = self.session.poll_output() {
-                self.carry_out(output, wire, now);
-            }
-            if self.closing.is_some() || !self.fill(wire, now) {
-                break;
-            }
-        }
-        if self.marks_due.is_some_and(|due| due <= now) {
-            self.submit_marks();
-        }
-    }
-
-    /// Sets the timer to the next moment at which something is due. One that rings too early does
-    /// no harm; so it is only ever set forward, not put off with each sign of life.
-    fn arm(&self, timer: Pin<&mut Sleep>) {
-        let now = self.chat.clock().now();
-        let due = [self.session.poll_timeout(), self.marks_due].into_iter().flatten().min();
-        let wait = due.map_or(IDLE, |due| now.until(due).max(Duration::from_millis(1)));
-        let at = Instant::now() + wait;
-        if timer.is_elapsed() || at < timer.deadline() {
-            timer.reset(at);
-        }
-    }
-
-    /// Writes what the transport takes; an event, if that changes what can be done.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        transport: &mut impl Transport,
-    ) -> Option<Event> {
-        let closing = self.client.as_ref().and_then(|client| client.listener.closing());
-        if closing == Some(Closing::Revoked) {
-            return Some(Event::Rang);
-        }
-        let before = self.outbox.len();
-        let written = transport.poll_write(cx, &mut self.outbox);
-        let progress = self.outbox.len() < before;
-        if before > 0 {
-            let rest = !self.outbox.is_empty();
-            self.session.handle_written(self.chat.clock().now(), progress, rest);
-        }
-        match written {
-            Poll::Ready(Err(_)) => Some(Event::Broken),
-            _ if progress && !self.due.is_empty() => Some(Event::Written),
-            _ => None,
-        }
-    }
-
-    fn carry_out(&mut self, output: Output, wire: Wire, now: Timestamp) {
-        match output {
-            Output::Send(frame) => self.outbox.push(wire.frame(&frame)),
-            Output::Authenticate { credential, device, ticket } => {
-                let credential = match (credential, self.ambient.take()) {
-                    (Credential::Ambient, Some(token)) => Credential::Token(token),
-                    (other, _) => other,
-                };
-                self.wants_ticket = ticket;
-                let who = identify::identify(self.chat.clone(), credential, device, ticket);
-                self.begin(who.map(Done::Authenticated).boxed());
-            }
-            Output::Resume(rooms) => {
-                let Some(client) = self.client.clone() else { return };
-                let resumed = async move {
-                    let rooms = rooms.into_iter().map(|(room, since)| {
-                        let client = client.clone();
-                        async move { answer::subscribe(&client, &room, Some(&since)).await }
-                    });
-                    let results = futures_util::stream::iter(rooms).buffered(RESUMING);
-                    Done::Resumed(results.collect().await)
-                };
-                self.begin(resumed.boxed());
-            }
-            Output::Call { call, request: Request::Subscribe { room, since } } => {
-                let Some(client) = self.client.clone() else { return };
-                self.begin(
-                    async move {
-                        let result = answer::subscribe(&client, &room, since.as_ref()).await;
-                        Done::Subscribed(call, result)
-                    }
-                    .boxed(),
-                );
-            }
-            Output::Call { call, request } => {
-                let Some(client) = self.client.clone() else { return };
-                self.begin(
-                    async move {
-                        let result = answer::answer(&client.caller, request).await;
-                        Done::Answered(call, result.map_err(Failure::from))
-                    }
-                    .boxed(),
-                );
-            }
-            Output::Tell(Tell::Signal(signal)) => {
-                let Some(client) = self.client.clone().filter(|_| self.signals < SIGNALS) else {
-                    return;
-                };
-                self.signals += 1;
-                self.begin(
-                    async move {
-                        let (room, kind) = (&signal.room, &signal.kind);
-                        // Signals may be lost, and nobody waits to hear whether this one was.
-                        let _ = client.caller.signal(room, kind, signal.on, signal.ttl_ms).await;
-                        Done::Signalled
-                    }
-                    .boxed(),
-                );
-            }
-            Output::Tell(Tell::Delivered { room, seq }) => {
-                self.marks.insert(room, seq);
-                self.marks_due.get_or_insert(now.after(MARKS_EVERY));
-            }
-            Output::Wake(slot) => self.mark_due(slot),
-            Output::Unsubscribed(slot) => self.leave(slot),
-            Output::Close { code, reason } => self.closing = Some((code, reason)),
-        }
-    }
-
-    /// Begins a piece of work. It is polled here and now, so that what a client asks for enters the
-    /// log in the order in which it asked.
-    fn begin(&mut self, mut work: BoxFuture<'static, Done>) {
-        // Whether or not it is done: what joins the others is polled again for its wake-up.
-        match (&mut work).now_or_never() {
-            Some(done) => self.work.push(std::future::ready(done).boxed()),
-            None => self.work.push(work),
-        }
-    }
-
-    fn handle(&mut self, event: Event, wire: Wire) {
-        let now = self.chat.clock().now();
-        match event {
-            Event::Received(Some(Incoming::Message(bytes))) => {
-                let most = self.session.config().limits.frame_bytes as usize;
-                self.session.handle_frame(now, wire.encoding().decode(&bytes, most));
-            }
-            Event::Received(Some(Incoming::Malformed(why))) => {
-                self.session.handle_frame(now, Err(DecodeError::Malformed(why)));
-            }
-            Event::Rang => self.news(now),
-            Event::Done(done) => self.done(done, wire, now),
-            Event::Received(None) | Event::Broken | Event::Written | Event::Time => {}
-        }
-    }
-
-    fn done(&mut self, done: Done, wire: Wire, now: Timestamp) {
-        match done {
-            Done::Authenticated(Ok((who, client))) => {
-                self.client = Some(client);
-                self.session.handle_authenticated(now, Ok(who));
-            }
-            Done::Authenticated(Err(failure)) => {
-                self.session.handle_authenticated(now, Err(failure));
-            }
-            Done::Resumed(results) => {
-                let states = results.iter().map(|r| match r {
-                    Ok((_, resume)) => Ok(self.room_state(resume)),
-                    Err(failure) => Err(failure.clone()),
-                });
-                let slots = self.session.handle_resumed(now, states.collect());
-                for (slot, result) in slots.into_iter().zip(results) {
-                    if let Ok(begun) = result {
-                        self.follow(now, slot, begun);
-                    }
-                }
-            }
-            Done::Subscribed(call, Ok(begun)) => {
-                let state = self.room_state(&begun.1);
-                let slot = self.session.handle_subscribed(now, call, Ok(state));
-                self.follow(now, slot, begun);
-            }
-            Done::Subscribed(call, Err(failure)) => {
-                self.session.handle_subscribed(now, call, Err(failure));
-            }
-            Done::Answered(call, result) => self.session.handle_answer(now, call, result),
-            Done::Signalled => self.signals -= 1,
-            Done::Farewell(ticket) => {
-                let notice = Notice::Draining { retry_after: RETRY_AFTER, ticket };
-                self.session.handle_notice(now, notice);
-            }
-            Done::Page { slot, room, after, page } => {
-                self.paged(wire, now, (slot, room, after), page);
-            }
-        }
-    }
-
-    fn room_state(&self, resume: &Resume) -> RoomState {
-        let user = self.client.as_ref().map(|client| client.listener.user().clone());
-        let mark = user.zip(resume.marks).map(|(user, marks)| mark_state(user, marks));
-        RoomState {
-            recovered: resume.recovered,
-            from: resume.from(),
-            epoch: resume.epoch.clone(),
-            head_seq: resume.head_seq,
-            floor_seq: resume.floor_seq,
-            marks: mark.into_iter().collect(),
-        }
-    }
-
-    /// The hub rang.
-    fn news(&mut self, now: Timestamp) {
-        let Some(client) = &self.client else { return };
-        let news = client.listener.take();
-        if news.closing == Some(Closing::Revoked) {
-            return self.session.handle_notice(now, Notice::Revoked);
-        }
-        // Notices come first: a room that one has been put out of is not heard of again.
-        for notice in news.notices {
-            self.session.handle_notice(now, noticed(notice));
-        }
-        for room in &news.rooms {
-            self.room_has_news(now, room);
-        }
-        match news.closing {
-            Some(Closing::Slow) => self.session.handle_notice(now, Notice::Overrun),
-            Some(Closing::Draining) if !self.draining => self.drain(),
-            Some(Closing::Draining) | Some(Closing::Revoked) | None => {}
-        }
-    }
-
-    /// The server is stopping: sees the client off, with a ticket if it can use one.
-    fn drain(&mut self) {
-        self.draining = true;
-        let session = self.client.as_ref().and_then(|c| c.listener.session().cloned());
-        let (chat, session) = (self.chat.clone(), session.filter(|_| self.wants_ticket));
-        let farewell = async move {
-            Done::Farewell(match session {
-                Some(session) => identify::issue_ticket(&chat, &session).await,
-                None => None,
-            })
-        };
-        self.begin(farewell.boxed());
-    }
-
-    /// Hands in how far this device is, without waiting for it to be written.
-    fn submit_marks(&mut self) {
-        self.marks_due = None;
-        let marks = std::mem::take(&mut self.marks);
-        let Some(client) = &self.client else { return };
-        for (room, seq) in marks {
-            let mark = Action::Mark { read: None, delivered: Some(seq) };
-            // A mark that is lost is followed by another one.
-            let _ = client.caller.submit(&room, mark);
-        }
-    }
-}
-
-fn mark_state(user: UserId, marks: Marks) -> MarkState {
-    MarkState { user, read_seq: marks.read_seq, delivered_seq: marks.delivered_seq }
-}
-
-/// What the hub tells, as the session takes it.
-fn noticed(notice: hub::Notice) -> Notice {
-    match notice {
-        hub::Notice::Membership { room, state } => {
-            let readable = matches!(state, Membership::Joined | Membership::Invited);
-            Notice::Membership { room, state, readable }
-        }
-        hub::Notice::Mark { room, user, marks } => {
-            Notice::Mark(MarkFrame { room, mark: mark_state(user, marks) })
-        }
-        hub::Notice::Signal(hub::Signal { room, user, kind, on, ttl_ms }) => {
-            Notice::Signal(SignalFrame { room, kind, user, on, ttl_ms })
-        }
     }
 }

@@ -8,8 +8,10 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::account::{AccountError, Authenticator, Identity};
 use crate::id::SessionId;
+use crate::id::{RoomId, UserId};
 use crate::limits::Limits;
 use crate::log::{Cursor, Draft};
+use crate::protocol::Wire;
 use crate::protocol::limits::Announced;
 use crate::room::{MemberAction, NewRoom};
 use crate::store::memory::MemoryStore;
@@ -38,8 +40,7 @@ fn user(name: &str) -> UserId {
 }
 
 async fn chat() -> Chat {
-    let mut limits = Limits::default();
-    limits.sends_per_user = None;
+    let limits = Limits { sends_per_user: None, ..Limits::default() };
     let chat = Chat::builder(Arc::new(MemoryStore::default()))
         .limits(limits)
         .authenticator(Arc::new(ByName))
@@ -483,11 +484,7 @@ async fn hanging_up_takes_nothing_back() {
 #[tokio::test]
 async fn requests_beyond_the_cap_are_refused_one_by_one() {
     let chat = chat().await;
-    let config = {
-        let mut limits = Announced::default();
-        limits.subscriptions = 2;
-        Config::new(limits)
-    };
+    let config = Config::new(Announced { subscriptions: 2, ..Announced::default() });
     let peer = connect_with(&chat, Wire::WebSocketJson, config, 1 << 20);
     let mut peer = welcomed(peer, "alice").await;
     for n in 0..3 {
