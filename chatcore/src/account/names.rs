@@ -237,6 +237,13 @@ impl DisplayName {
 
 macro_rules! text_traits {
     ($($name:ident),*) => {$(
+        impl $name {
+            /// Takes what a store kept, as it is: the rules may have changed since it was parsed.
+            pub fn from_stored(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)

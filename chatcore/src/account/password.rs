@@ -183,6 +183,9 @@ pub(crate) struct PasswordHasher {
     turns: Arc<Semaphore>,
     /// A hash of nothing, of the present cost: what those are checked against who do not exist.
     nobody: PasswordHash,
+    /// How many hashes were made: what the time of an answer hangs on.
+    #[cfg(test)]
+    pub(crate) made: std::sync::atomic::AtomicU64,
 }
 
 /// What checking a password against a hash found.
@@ -205,6 +208,8 @@ impl PasswordHasher {
             line: Arc::new(Semaphore::new(line)),
             turns: Arc::new(Semaphore::new(parallel)),
             nobody,
+            #[cfg(test)]
+            made: std::sync::atomic::AtomicU64::new(0),
         }
     }
 
@@ -259,6 +264,8 @@ impl PasswordHasher {
             return Err(AccountError::RateLimited { retry_after: Duration::from_secs(2) });
         };
         let turn = self.turns.clone().acquire_owned().await.map_err(|_| AccountError::Internal)?;
+        #[cfg(test)]
+        self.made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         // Both are held by the work itself: it goes on when its caller is gone.
         let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
         let done = tokio::task::spawn_blocking(move || {

@@ -10,6 +10,7 @@
 //! To read: `sqlx::query(..).fetch_all(&mut *self.read().await?).await.map_err(failed)?`, one statement, one snapshot.
 //! To write: `let mut tx = self.write().await?;`, statements on `&mut *tx`, `tx.commit().await?`; dropped, it rolls back.
 
+mod account;
 mod attachment;
 mod commit;
 mod connect;
@@ -22,9 +23,11 @@ mod readers;
 mod rooms;
 mod rows;
 mod script;
+mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod verification;
 mod writer;
 
 use std::path::PathBuf;

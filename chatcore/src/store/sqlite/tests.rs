@@ -13,6 +13,12 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+/// An empty store, and the folder that it lives in: for the suites.
+pub(super) async fn fresh() -> (SqliteStore, TempDir) {
+    let (folder, path) = folder();
+    (open(&path).await, folder)
+}
+
 async fn open(path: &PathBuf) -> SqliteStore {
     SqliteOptions::file(path).open().await.expect("the store opens")
 }

@@ -2,6 +2,8 @@
 
 mod attacks;
 mod confirming;
+#[cfg(feature = "sqlite")]
+mod durable;
 mod logging_in;
 mod passwords;
 mod registering;
