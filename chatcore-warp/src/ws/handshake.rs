@@ -47,6 +47,18 @@ pub(super) fn check(call: &Call) -> Result<Accepted, Box<Problem>> {
     Ok(Accepted { wire, accept: derive_accept_key(key.as_bytes()), subprotocol })
 }
 
+/// The answer to a request that [`check`] refused; to one that is no handshake, it says what would be.
+pub(super) fn refusal(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::UPGRADE_REQUIRED {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
+}
+
 /// The first subprotocol offered that is spoken here; JSON for who offers none.
 fn choose(headers: &HeaderMap) -> Option<(Wire, Option<&'static str>)> {
     let mut offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().peekable();

@@ -31,7 +31,7 @@ use socket::Socket;
 pub(crate) fn upgrade(app: &App, mut call: Call) -> Response {
     let accepted = match handshake::check(&call) {
         Ok(accepted) => accepted,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return handshake::refusal(*problem),
     };
     let Some(upgrade) = call.take_upgrade() else {
         let detail = "this server cannot hand a connection over";
