@@ -1,15 +1,12 @@
 //! Making answers.
 
-use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use warp::Reply as _;
 
+use crate::exclusive::Exclusive;
 use crate::problem::Problem;
 
 /// What a handler answers.
@@ -53,21 +50,8 @@ pub fn stream<E>(
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
 {
-    let chunks = Exclusive(Mutex::new(Box::pin(chunks)));
+    let chunks = Exclusive::new(Box::pin(chunks));
     let mut response = warp::reply::stream(chunks).into_response();
     *response.status_mut() = status;
     response
-}
-
-/// A stream that is `Sync`, as a body has to be and few streams are: it is only ever reached through
-/// an exclusive reference, so that the lock is never taken.
-struct Exclusive<S>(Mutex<Pin<Box<S>>>);
-
-impl<S: Stream> Stream for Exclusive<S> {
-    type Item = S::Item;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let inner = self.get_mut().0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        inner.as_mut().poll_next(cx)
-    }
 }

@@ -82,11 +82,6 @@ impl Fields {
         std::mem::take(&mut self.files)
     }
 
-    /// All values, as the members of one object. Files stay.
-    pub(crate) fn take_values(&mut self) -> serde_json::Map<String, Value> {
-        std::mem::take(&mut self.values).into_iter().collect()
-    }
-
     pub(super) fn insert(
         &mut self,
         name: String,

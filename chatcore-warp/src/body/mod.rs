@@ -27,7 +27,7 @@ pub use json::strict as parse_json;
 pub use limits::BodyLimits;
 pub use spool::Spool;
 pub use stream::Body;
-pub(crate) use typed::{from_fields, from_json, from_text_fields};
+pub(crate) use typed::{from_json, from_text_fields};
 
 /// What a body is encoded as.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,10 +9,11 @@ use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt as _};
 
 use super::BodyError;
+use crate::exclusive::Exclusive;
 use crate::serve::TooSlow;
 
 /// A stream of the bytes of a body.
-pub struct Body(Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>);
+pub struct Body(Exclusive<dyn Stream<Item = Result<Bytes, BodyError>> + Send>);
 
 impl Body {
     /// The body that `warp::body::stream()` gives, or any other.
@@ -25,16 +26,17 @@ impl Body {
         B: Buf,
         E: StdError + 'static,
     {
-        Self(Box::pin(stream.map(|chunk| match chunk {
+        Self(Exclusive::new(Box::pin(stream.map(|chunk| match chunk {
             Ok(mut chunk) => Ok(chunk.copy_to_bytes(chunk.remaining())),
             Err(error) => Err(cause(&error)),
-        })))
+        }))))
     }
 
     /// A body that is there already.
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self(Box::pin(futures_util::stream::once(std::future::ready(Ok(bytes)))))
+        let whole = futures_util::stream::once(std::future::ready(Ok(bytes)));
+        Self(Exclusive::new(Box::pin(whole)))
     }
 }
 
@@ -53,7 +55,7 @@ impl Stream for Body {
     type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
+        Pin::new(&mut self.0).poll_next(cx)
     }
 }
 

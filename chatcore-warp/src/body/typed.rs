@@ -19,20 +19,12 @@ type Fault = serde_json::Error;
 /// it held.
 pub(crate) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
     match value {
-        Value::Object(members) => from_fields(members),
+        Value::Object(members) => read(members, false),
         other => T::deserialize(other).map_err(|_| Invalid::new("body", "must be a JSON object")),
     }
 }
 
-/// Reads the members of an object as a `T`.
-///
-/// # Errors
-/// As [`from_json`].
-pub(crate) fn from_fields<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, Invalid> {
-    read(members, false)
-}
-
-/// As [`from_fields`], for values that are all text, as in a query: each is read as what the type
+/// Reads members whose values are all text, as in a query, as a `T`: each is read as what the type
 /// wants.
 ///
 /// # Errors

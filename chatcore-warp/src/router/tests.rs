@@ -5,7 +5,6 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::reply;
-use crate::serve::{Connection, Peer};
 use crate::testing::{Answer, request, send, start};
 
 fn router() -> Router {

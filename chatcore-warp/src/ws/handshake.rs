@@ -5,13 +5,10 @@ use chatcore::protocol::Wire;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::auth;
 use crate::problem::Problem;
 use crate::reply::{self, Response};
 use crate::router::Call;
-
-/// Names under which clients put credentials into URLs, where logs and histories keep them.
-const CREDENTIALS: [&str; 7] =
-    ["token", "access_token", "ticket", "session", "auth", "jwt", "authorization"];
 
 /// A handshake that may be answered.
 #[derive(Debug)]
@@ -24,9 +21,7 @@ pub(super) struct Accepted {
 /// Checks the request of an upgrade.
 pub(super) fn check(call: &Call) -> Result<Accepted, Box<Problem>> {
     let refuse = |problem: &'static str| Box::new(Problem::new(Code::BadRequest, problem));
-    if CREDENTIALS.iter().any(|name| call.query_value(name).is_some()) {
-        return Err(refuse("a credential does not belong in the URL; send it in hello"));
-    }
+    auth::refuse_in_url(call)?;
     let headers = call.headers();
     if !has_token(headers, header::UPGRADE, "websocket")
         || !has_token(headers, header::CONNECTION, "upgrade")
@@ -50,6 +45,18 @@ pub(super) fn check(call: &Call) -> Result<Accepted, Box<Problem>> {
         return Err(Box::new(Problem::new(Code::Forbidden, detail)));
     }
     Ok(Accepted { wire, accept: derive_accept_key(key.as_bytes()), subprotocol })
+}
+
+/// The answer to a request that [`check`] refused; to one that is no handshake, it says what would be.
+pub(super) fn refusal(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::UPGRADE_REQUIRED {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
 }
 
 /// The first subprotocol offered that is spoken here; JSON for who offers none.

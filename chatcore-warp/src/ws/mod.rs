@@ -5,21 +5,81 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chatcore::Code;
-use hyper::upgrade::Upgraded;
+use chatcore::connection::{Connection, Transport};
+use chatcore::protocol::frame::Token;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade;
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper_util::server::conn::auto::upgrade as auto;
 use tokio::net::TcpStream;
 
+use crate::app::App;
+use crate::auth;
 use crate::problem::Problem;
 use crate::reply::Response;
 use crate::router::Call;
 use handshake::Accepted;
-pub(crate) use socket::Socket;
+use socket::Socket;
+
+/// Takes the connection of `call` over, if it asks for that properly.
+///
+/// The task that serves it from then on lives as long as the server that it came over lets it; under
+/// any other server than that of this crate, until either side ends it.
+pub(crate) fn upgrade(app: &App, mut call: Call) -> Response {
+    let accepted = match handshake::check(&call) {
+        Ok(accepted) => accepted,
+        Err(problem) => return handshake::refusal(*problem),
+    };
+    let Some(upgrade) = call.take_upgrade() else {
+        let detail = "this server cannot hand a connection over";
+        return Problem::new(Code::Unsupported, detail).into_response();
+    };
+    let response = accepted.response();
+    let ambient = auth::token(&call).map(|token| Token::new(token.to_owned()));
+    let connection = call.connection().cloned();
+    let task = serve(app.clone(), accepted, upgrade, ambient);
+    match connection {
+        Some(connection) => {
+            let (told, chat) = (connection.clone(), app.chat.clone());
+            connection.spawn(async move {
+                let draining = async {
+                    told.draining().await;
+                    chat.drain();
+                    std::future::pending().await
+                };
+                tokio::select! {
+                    () = task => {}
+                    () = draining => {}
+                }
+            });
+        }
+        None => drop(tokio::spawn(task)),
+    }
+    response
+}
+
+async fn serve(app: App, accepted: Accepted, upgrade: OnUpgrade, ambient: Option<Token>) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => return tracing::debug!(%error, "an upgrade came to nothing"),
+    };
+    let _open = app.metrics.socket();
+    let (wire, most) = (accepted.wire, app.session.limits.frame_bytes as usize);
+    match raw(upgraded) {
+        Raw::Tcp(io, early) => pump(&app, Socket::new(io, early, wire, most), ambient).await,
+        Raw::Other(io) => pump(&app, Socket::new(io, Bytes::new(), wire, most), ambient).await,
+    }
+}
+
+async fn pump(app: &App, socket: impl Transport, ambient: Option<Token>) {
+    let (chat, config) = (app.chat.clone(), Arc::clone(&app.session));
+    let connection = Connection::new(chat, socket, config).with_ambient(ambient);
+    let ended = connection.run().await;
+    tracing::debug!(?ended, "a WebSocket ended");
+}
 
 /// What an upgraded connection comes down to: the raw socket where it is one, which takes many
 /// pieces in one write, or else whatever the server that we run under made of it.
@@ -29,7 +89,7 @@ enum Raw {
 }
 
 fn raw(upgraded: Upgraded) -> Raw {
-    match upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+    match auto::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => Raw::Tcp(parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => Raw::Other(TokioIo::new(upgraded)),
     }

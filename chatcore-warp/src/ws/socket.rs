@@ -86,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Bytes of our own that wait to be written.
     #[cfg(test)]
-    pub(super) fn kept(&self) -> usize {
+    pub(in crate::ws) fn kept(&self) -> usize {
         self.own.capacity()
     }
 

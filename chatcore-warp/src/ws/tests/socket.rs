@@ -13,7 +13,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::*;
+use bytes::Bytes;
+
+use crate::ws::socket::Socket;
 
 const MOST: usize = 100_000;
 

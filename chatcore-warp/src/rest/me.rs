@@ -1,0 +1,81 @@
+//! The caller's own account.
+
+use chatcore::account::Password;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::endpoint::{Endpoint, Json, Signed, Upload};
+use super::users::User;
+use crate::files;
+use crate::problem::Problem;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let (ok, no_content) = (StatusCode::OK, StatusCode::NO_CONTENT);
+    vec![
+        Endpoint::new(Method::GET, "/me", "Shows the caller's own account.", ok, me),
+        Endpoint::new(Method::PATCH, "/me", "Changes the caller's profile.", ok, update),
+        Endpoint::new(
+            Method::PUT,
+            "/me/password",
+            "Changes the caller's password, and ends all other sessions.",
+            no_content,
+            password,
+        ),
+        Endpoint::new(Method::PUT, "/me/avatar", "Sets the caller's picture.", ok, set_avatar),
+        Endpoint::new(
+            Method::DELETE,
+            "/me/avatar",
+            "Takes the caller's picture away.",
+            ok,
+            remove_avatar,
+        ),
+    ]
+}
+
+/// What changes about a profile.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Update {
+    /// What others shall see.
+    display_name: String,
+}
+
+/// A new password for the old one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangePassword {
+    /// The password until now.
+    current: Password,
+    /// The password from now on.
+    new: Password,
+}
+
+async fn me(signed: Signed, (): ()) -> Result<Json<User>, Problem> {
+    let profile = signed.app.chat.profile(signed.user()).await?;
+    Ok(Json(User::own(profile, &signed.call)))
+}
+
+async fn update(signed: Signed, Json(body): Json<Update>) -> Result<Json<User>, Problem> {
+    let accounts = signed.app.chat.accounts();
+    let changed = accounts.set_display_name(signed.user(), &body.display_name).await;
+    Ok(Json(User::account(changed.map_err(chatcore::Error::from)?, &signed.call)))
+}
+
+async fn password(signed: Signed, Json(body): Json<ChangePassword>) -> Result<(), Problem> {
+    let ChangePassword { current, new } = body;
+    let keep = signed.identity.session.as_ref();
+    let accounts = signed.app.chat.accounts();
+    let changed = accounts.change_password(signed.user(), &current, &new, keep).await;
+    Ok(changed.map_err(chatcore::Error::from)?)
+}
+
+async fn set_avatar(signed: Signed, Upload(file): Upload) -> Result<Json<User>, Problem> {
+    let account = files::set_avatar(&signed.app.chat, signed.user(), file).await?;
+    Ok(Json(User::account(account, &signed.call)))
+}
+
+async fn remove_avatar(signed: Signed, (): ()) -> Result<Json<User>, Problem> {
+    let changed = signed.app.chat.accounts().set_avatar(signed.user(), None).await;
+    Ok(Json(User::account(changed.map_err(chatcore::Error::from)?, &signed.call)))
+}

@@ -1,0 +1,4 @@
+//! WebSockets by scenario: over a pipe, and over a server.
+
+mod server;
+mod socket;
