@@ -2,6 +2,9 @@
 
 pub mod attachment_suite;
 pub mod blob_suite;
+pub mod log_suite;
+pub mod room_suite;
+pub mod scene;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
