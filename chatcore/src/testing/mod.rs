@@ -3,6 +3,9 @@
 pub mod account_suite;
 pub mod attachment_suite;
 pub mod blob_suite;
+pub mod log_suite;
+pub mod room_suite;
+pub mod scene;
 pub mod session_suite;
 mod transport;
 pub mod verification_suite;

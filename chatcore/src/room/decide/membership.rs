@@ -1,7 +1,7 @@
 //! Making, entering, leaving, and how far members are.
 
 use super::{Case, Decision, Outcome, Story};
-use crate::id::{Seq, UserId};
+use crate::id::{RoomId, Seq, UserId};
 use crate::log::Body;
 use crate::room::view::banned;
 use crate::room::{Access, Actor, Member, NewRoom, Rejection, Role, Room, RoomKind, Standing};
@@ -10,7 +10,7 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
     if let Some(room) = &case.view.room
         && room.deleted_at.is_none()
     {
-        return if room.kind == RoomKind::Direct { reopen(case, room, new) } else { enter(case) };
+        return if is_of_pair(case, room, new) { reopen(case, room, new) } else { enter(case) };
     }
     let mut story = case.story(Room {
         id: case.command.room.clone(),
@@ -51,6 +51,16 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
     }
     let outcome = Outcome::Entered { head_seq: story.room.head_seq, created: true };
     Ok(story.end(outcome))
+}
+
+/// Whether `room` is the direct one of the actor and whom they name.
+fn is_of_pair(case: &Case<'_>, room: &Room, new: &NewRoom) -> bool {
+    match (case.actor(), &new.members[..]) {
+        (Actor::User(user), [other]) => {
+            room.kind == RoomKind::Direct && room.id == RoomId::direct(user, other)
+        }
+        _ => false,
+    }
 }
 
 /// Brings both back into a direct room that either has left.

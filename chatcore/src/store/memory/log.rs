@@ -347,3 +347,10 @@ impl LogStore for MemoryStore {
         Ok(limit - u32::try_from(left).unwrap_or(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::log_store_suite!(async || (MemoryStore::new(), ()));
+}

@@ -72,3 +72,10 @@ impl RoomStore for MemoryStore {
         Ok(RoomCounts { rooms: logs.rooms.len() as u64, messages: logs.messages_ever })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::room_store_suite!(async || (MemoryStore::new(), ()));
+}

@@ -23,6 +23,19 @@ async fn open(path: &PathBuf) -> SqliteStore {
     SqliteOptions::file(path).open().await.expect("the store opens")
 }
 
+async fn fresh() -> (SqliteStore, TempDir) {
+    let (folder, path) = folder();
+    (open(&path).await, folder)
+}
+
+mod rooms {
+    crate::room_store_suite!(super::fresh);
+}
+
+mod log {
+    crate::log_store_suite!(super::fresh);
+}
+
 async fn refusal(path: &PathBuf) -> String {
     match SqliteOptions::file(path).open().await {
         Err(StoreError::Unusable(why)) => why,

@@ -1,0 +1,126 @@
+//! Finding rooms and members.
+
+use crate::id::RoomId;
+use crate::room::{Action, MemberAction, NewRoom, RoomUpdate, Standing};
+use crate::store::RoomFilter;
+use crate::testing::scene::{Rooms, Scene, kick, to, user};
+
+/// None is left out, none comes twice, however long a page is.
+pub async fn rooms_are_listed_in_pages_by_id(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let mut mine = Vec::new();
+    for index in [5, 3, 9, 1, 7, 0, 8, 2, 6, 4] {
+        let name = format!("r{index}");
+        let owner = if index % 3 == 0 { "bob" } else { "ann" };
+        scene.public(&name, owner, &[]).await;
+        if owner == "ann" {
+            mine.push(name);
+        }
+    }
+    mine.sort();
+    let all: Vec<_> = (0..10).map(|index| format!("r{index}")).collect();
+    for (filter, expected) in [(RoomFilter::Joined, &mine), (RoomFilter::Visible, &all)] {
+        for limit in [1, 3, 100] {
+            let mut found = Vec::new();
+            let mut after: Option<RoomId> = None;
+            loop {
+                let page = scene.store.rooms(&user("ann"), filter, after.as_ref(), limit).await;
+                let page = page.expect("the store works");
+                assert!(page.len() <= limit as usize);
+                let Some((last, _)) = page.last() else { break };
+                after = Some(last.id.clone());
+                found.extend(page.iter().map(|(room, _)| room.id.to_string()));
+            }
+            assert_eq!(found, *expected, "{filter:?} {limit}");
+        }
+    }
+}
+
+/// Those that one was asked to among them.
+pub async fn visible_rooms_are_public_ones_and_ones_own(store: impl Rooms) {
+    let scene = Scene::of(store);
+    scene.public("a-public", "ann", &["bob"]).await;
+    scene.room("b-asked", NewRoom::private("x").invite([user("bob")]), "ann", &[]).await;
+    let inside =
+        scene.room("c-in", NewRoom::private("x").invite([user("bob")]), "ann", &["bob"]).await;
+    scene.room("d-hidden", NewRoom::private("x"), "ann", &[]).await;
+    let shut = scene.public("e-banned", "ann", &[]).await;
+    scene.does("ann", &shut, to("bob", MemberAction::Ban { until: None, reason: None })).await;
+    let visible = ["a-public", "b-asked", "c-in", "e-banned"];
+    assert_eq!(scene.rooms("bob", RoomFilter::Visible).await, visible);
+    assert_eq!(scene.rooms("bob", RoomFilter::Joined).await, ["a-public", "c-in"]);
+    assert_eq!(scene.rooms("eve", RoomFilter::Visible).await, ["a-public", "e-banned"]);
+    assert_eq!(scene.rooms("eve", RoomFilter::Joined).await, Vec::<String>::new());
+    scene.does("ann", &inside, kick("bob")).await;
+    assert_eq!(scene.rooms("bob", RoomFilter::Visible).await, ["a-public", "b-asked", "e-banned"]);
+    let open = RoomUpdate { kind: Some(crate::room::RoomKind::Public), ..RoomUpdate::default() };
+    scene.does("ann", &inside, Action::Update(open)).await;
+    assert_eq!(scene.rooms("eve", RoomFilter::Visible).await, ["a-public", "c-in", "e-banned"]);
+}
+
+/// Not to those who were invited either.
+pub async fn deleted_rooms_are_listed_nowhere(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let new = NewRoom::public("x").invite([user("cat")]);
+    let room = scene.room("r", new, "ann", &[]).await;
+    scene.does("ann", &room, Action::Leave).await;
+    for who in ["ann", "cat", "eve"] {
+        for filter in [RoomFilter::Joined, RoomFilter::Visible] {
+            assert_eq!(scene.rooms(who, filter).await, Vec::<String>::new());
+        }
+    }
+    assert_eq!(scene.members(&room).await, Vec::<String>::new());
+    assert!(scene.see(&room).await.deleted_at.is_some());
+    scene.public("r", "bob", &[]).await;
+    assert_eq!(scene.rooms("eve", RoomFilter::Visible).await, ["r"]);
+    assert_eq!(scene.members(&room).await, ["bob"]);
+}
+
+/// Whatever characters the ids are made of: by their bytes.
+pub async fn members_are_listed_in_pages_by_id(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let mut people = vec!["Zoe", "ann", "b o b", "%", "_", "é", "😀", "'"];
+    let room = scene.public("general", "owner", &people).await;
+    people.push("owner");
+    people.sort_unstable();
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = scene.store.members(&room, after.as_ref(), 2).await.expect("the store works");
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.user.clone());
+        found.extend(page.into_iter().map(|member| member.user.to_string()));
+    }
+    assert_eq!(found, people);
+}
+
+/// Not who left, was asked in, sent out or shut out.
+pub async fn only_who_is_in_is_listed(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &["bob", "cat", "dan", "eve"]).await;
+    scene.does("bob", &room, Action::Leave).await;
+    scene.does("ann", &room, kick("cat")).await;
+    scene.does("ann", &room, to("dan", MemberAction::Ban { until: None, reason: None })).await;
+    scene.does("ann", &room, to("fay", MemberAction::Invite)).await;
+    assert_eq!(scene.members(&room).await, ["ann", "eve"]);
+    assert_eq!(scene.see(&room).await.members, 2);
+}
+
+/// Strangers stand to it in no way.
+pub async fn a_room_is_shown_with_how_one_stands_to_it(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &["bob"]).await;
+    scene.does("bob", &room, Action::Leave).await;
+    let stands = async |who: &str| {
+        let found = scene.store.room(&room, Some(&user(who))).await.expect("the store works");
+        let (found, member) = found.expect("it is there");
+        assert_eq!(found.id, room);
+        member.map(|member| (member.user, member.standing))
+    };
+    assert_eq!(stands("ann").await, Some((user("ann"), Standing::Joined)));
+    assert_eq!(stands("bob").await, Some((user("bob"), Standing::Left)));
+    assert_eq!(stands("eve").await, None);
+    let alone = scene.store.room(&room, None).await.expect("the store works").expect("it is there");
+    assert_eq!(alone.1, None);
+}
