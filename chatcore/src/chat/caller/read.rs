@@ -169,11 +169,17 @@ impl Caller {
                 HistoryPage { messages, found_oldest, found_newest }
             }
             Anchor::Around(seq) => {
-                let before = query.limit / 2;
+                // The anchor itself, half of the rest before it, and what is left after it.
+                let before = (query.limit - 1) / 2;
                 let (mut messages, found_oldest) =
                     older(Seq(seq.0.saturating_add(1)), before + 1).await?;
-                let left = query.limit.saturating_sub(messages.len() as u32).max(1);
-                let (after, found_newest) = newer(seq, left).await?;
+                let left = query.limit.saturating_sub(messages.len() as u32);
+                let (mut after, mut found_newest) = newer(seq, left.max(1)).await?;
+                if left == 0 {
+                    // Read for the flag alone.
+                    found_newest = after.is_empty();
+                    after.clear();
+                }
                 messages.extend(after);
                 HistoryPage { messages, found_oldest, found_newest }
             }
