@@ -18,6 +18,9 @@ use super::{Store, StoreError};
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("memory") if url == "memory:" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        Some("sqlite") => Ok(Arc::new(super::sqlite::SqliteStore::open(url).await?)),
+        #[cfg(not(feature = "sqlite"))]
         Some("sqlite") => Err(StoreError::Unusable(
             "this build has no SQLite: add the feature `sqlite` of chatcore, or use `memory:`"
                 .into(),

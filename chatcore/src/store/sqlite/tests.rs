@@ -23,11 +23,6 @@ async fn open(path: &PathBuf) -> SqliteStore {
     SqliteOptions::file(path).open().await.expect("the store opens")
 }
 
-async fn fresh() -> (SqliteStore, TempDir) {
-    let (folder, path) = folder();
-    (open(&path).await, folder)
-}
-
 mod rooms {
     crate::room_store_suite!(super::fresh);
 }
