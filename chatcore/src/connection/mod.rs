@@ -51,7 +51,7 @@ pub enum Ended {
     Closed(CloseCode),
 }
 
-/// One client's connection: a [`Session`], pumped between a [`Transport`] and a [`Chat`].
+/// One client's connection: a [`Session`](crate::protocol::session::Session), pumped between a [`Transport`] and a [`Chat`].
 ///
 /// [`run`](Self::run) is to be spawned as a task. Dropping that future ends the connection; what its
 /// client had asked for and was on its way into the log is carried out all the same.

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 
 /// Framed bytes in the order in which they leave, shared with whoever else is sent the same.
 ///
-/// It is bounded by whoever fills it: see `Connection`.
+/// It is bounded by whoever fills it: see [`Connection`](super::Connection).
 #[derive(Debug, Default)]
 pub struct Outbox {
     frames: VecDeque<Bytes>,

@@ -1,13 +1,118 @@
-//! The native protocol, `chatcore/1`.
+//! The native protocol, `chatcore/1`: one, over WebSocket and QUIC alike, and mirrored by REST.
+//!
+//! This page is for whoever writes a client. The types are in [`frame`]; what carries them is in
+//! [`Wire`]; how a connection behaves over time is in [`session`], a machine without I/O that every
+//! transport pumps.
+//!
+//! # Promises
+//!
+//! - **G1 Durable.** The `result` of a `send` is written after the message is on disk.
+//! - **G2 Once.** A `client_msg_id` takes effect once per room and user, for ever: the same again,
+//!   over whatever transport and after whatever restart, gets the first result with `duplicate:
+//!   true`; another content under the same id is a `conflict`. It outlives the message's deletion.
+//! - **G3 One order.** Each room has one order, `seq` = 1, 2, 3 …, the same for all.
+//! - **G4 No gaps.** Events come in order, each at least once: who drops `seq` ≤ the last one it has
+//!   sees each exactly once.
+//! - **G5 Resume.** From any cursor, after any restart; or `recovered: false`. Never silence.
+//! - **G6 Own writes.** What was acked is in the next read.
+//! - **G7 Out means out.** Once a kick, ban, logout or revocation has returned, nothing new leaves
+//!   for those whom it put out.
+//!
+//! Not promised: an order between rooms; that signals arrive; that a disk survives.
+//!
+//! # Frames
+//!
+//! A frame is one map, and `op` says which. Over WebSocket it is one text message of JSON
+//! (subprotocol `chatcore.v1.json`) or one binary message of MessagePack with field names
+//! (`chatcore.v1.msgpack`); over QUIC (ALPN `chatcore/1`) it is MessagePack after its length, a
+//! big-endian `u32`. `seq`, `n` and `id` are at most 2^53 − 1, times are milliseconds since 1970.
+//! The server refuses fields that it does not know; a client passes over ops, kinds and fields that
+//! it does not know. A frame is at most `limits.frame_bytes` long and [32](codec::MAX_DEPTH) deep.
+//!
+//! A request carries an `id` of the client's choice, and gets exactly one `result` or one `error`
+//! under it; answers may overtake each other. The server does not compare ids: two requests under
+//! one id get two answers that only the client could have told apart.
+//!
+//! | from the client | |
+//! |---|---|
+//! | `hello` `{versions, token \| ticket, device, caps?, window?, rooms?}` | first, within 10 s, once; without a credential, the cookie of the upgrade serves |
+//! | `auth` `{id, token}` | goes on under a newer token of the same session |
+//! | `rooms` `{id, after?, limit?}` | the rooms that the caller is in, page by page: `{rooms, next?}` |
+//! | `create_room` `{id, kind, name?, topic?, members?}` · `enter` · `leave` `{id, room}` · `update_room` `{id, room, name?, topic?, kind?}` | |
+//! | `subscribe` `{id, room, since?}` · `unsubscribe` `{id, room}` | `since` is `{epoch?, seq}`: all up to `seq` is here already |
+//! | `send` `{id, room, client_msg_id, text?, reply_to?, attachments?, meta?}` | text, or attachments, or both |
+//! | `edit` `{id, room, message_id, client_msg_id, text}` · `delete` `{id, room, message_id, client_msg_id}` | |
+//! | `react` · `unreact` `{id, room, message_id, emoji}` · `pin` · `unpin` `{id, room, message_id}` | |
+//! | `history` `{id, room, before \| after \| around, limit?}` | messages as they stand now, oldest first; without an anchor the newest |
+//! | `mark_read` `{id, room, seq}` | forward only |
+//! | `member` `{id, room, user, action, role?, until?, reason?}` | `invite kick ban unban mute unmute role` |
+//! | `signal` `{room, kind, on, ttl_ms}` · `ack` `{rooms: {room: seq}}` · `ping` `{ts}` | no result; a ping gets a `pong` |
+//!
+//! | from the server | |
+//! |---|---|
+//! | `welcome` `{version, session?, user, heartbeat_ms, limits, caps, token_expires_at?, ticket?, rooms}` | |
+//! | `result` `{id, …}` · `error` `{id?, code, message, field?, retry_after_ms?}` | |
+//! | `event` `{room, epoch, seq, kind, user, ts, n?, client_msg_id?, …}` | an [`Entry`](crate::log::Entry) |
+//! | `signal` `{room, kind, user, on, ttl_ms}` · `mark` `{room, user, read_seq, delivered_seq}` | |
+//! | `membership` `{room, state}` | to all connections of the user concerned |
+//! | `gap` `{room, epoch, head_seq, reason}` | nothing more of that room until it is subscribed to again |
+//! | `auth_expiring` `{expires_at}` · `goaway` `{retry_after_ms, ticket?}` · `pong` `{ts}` | |
+//!
+//! What is wrong with a frame is said in an `error` (with its `id`, if it could be read, and the
+//! `field`), and the connection goes on. What is no frame at all closes it with code 1.
+//!
+//! # A connection
+//!
+//! ```text
+//!   HELLO ──── hello ────► READY ──── goaway ────► DRAINING
+//!     │ 10 s, or           │ two heartbeats         │ requests answered,
+//!     │ no good credential │ missed, expiry, …      │ or 10 s
+//!     └───────────────► CLOSED ◄────────────────────┘
+//! ```
+//!
+//! - **Hello.** `rooms` takes up many rooms at once, each from where the client stands; the welcome
+//!   says for each what a `subscribe` would have said, or the error that it would have been.
+//! - **Heartbeat.** A client sends something at least every `heartbeat_ms`; after two of these in
+//!   silence the server closes.
+//! - **Credentials.** A minute before its token expires a client is told, and sends `auth`; at expiry
+//!   the server closes. One that has `ticket` among its `caps` is given tickets: each opens one
+//!   connection of the same session on the same device, soon.
+//! - **Going away.** After `goaway` nothing new is taken; what was asked is answered, then the
+//!   server closes. Connect again after `retry_after_ms` or later.
+//!
+//! # A subscription
+//!
+//! ```text
+//!              result           up to head_seq
+//!   subscribe ───────► REPLAY ─────────────────► LIVE
+//!       ▲                 └──────► GAP ◄───────────┘
+//!       └── once more, from the last seq ──┘
+//! ```
+//!
+//! Its first event comes after its result. A client applies `last + 1`, drops what is lower, and
+//! subscribes again from `last` on what is higher, on a `gap`, and on a new epoch. With `recovered:
+//! false` it reads the room anew (`history`), and goes on from `head_seq`. Subscribing again to a
+//! room moves the cursor; until that is answered nothing comes.
+//!
+//! **Window.** At most `limits.window` events of a room are on their way: a client acks about every
+//! half of it. Who does not is sent no more of that room, and, once what is due has left the
+//! server's memory, a `gap`; other rooms go on. Who has let entries wait for a minute without an ack,
+//! or has read nothing for a minute, is closed with code 4. Acks also move the `delivered` mark,
+//! gathered over some seconds.
+//!
+//! # Closing
+//!
+//! [`CloseCode`] lists the codes; over WebSocket they are 4000 + n. Codes 1, 2, 3 and 7 mean that
+//! the same again would end the same way. After any other, connect again with full jitter, from half
+//! a second to half a minute.
 
+mod close;
 pub mod codec;
 pub mod frame;
 pub mod limits;
-pub mod session;
-
-mod close;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod session;
 mod wire;
 
 pub use close::CloseCode;
