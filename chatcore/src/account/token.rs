@@ -264,5 +264,4 @@ impl fmt::Debug for Tokens {
 }
 
 #[cfg(test)]
-#[path = "token_tests.rs"]
 mod tests;

@@ -102,7 +102,7 @@ impl Directory for Anyone {
 pub(super) struct EndConnections(pub(super) Arc<Hub>);
 
 impl RevocationListener for EndConnections {
-    fn on_revoked(&self, session: &SessionId) {
-        self.0.revoke_session(session);
+    fn on_revoked(&self, user: &UserId, session: &SessionId) {
+        self.0.revoke(user, session);
     }
 }

@@ -159,16 +159,6 @@ impl Hub {
         }
     }
 
-    /// Ends all connections of a session whose user is not known.
-    pub fn revoke_session(&self, session: &SessionId) {
-        let all: Vec<_> = lock(&self.people).values().flatten().filter_map(Weak::upgrade).collect();
-        for listener in all {
-            if listener.session() == Some(session) {
-                listener.close(Closing::Revoked);
-            }
-        }
-    }
-
     /// Asks every connection to go, now and from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);

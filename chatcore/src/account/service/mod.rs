@@ -23,7 +23,7 @@ use crate::account::session_cache::SessionCache;
 use crate::account::token::Tokens as TokenSigner;
 use crate::account::{AccountError, PasswordSettings, RateLimits, Secret};
 use crate::clock::{Clock, Random, Timestamp};
-use crate::id::SessionId;
+use crate::id::{SessionId, UserId};
 use crate::mail::{Mail, Mailer, Templates};
 use crate::store::{AccountStore, SessionStore, VerificationStore};
 
@@ -114,9 +114,9 @@ pub struct AccountParts {
 /// the session's connections keeps the promise that nothing leaves for it afterwards. It must not
 /// block, and may be called from several tasks at once.
 pub trait RevocationListener: fmt::Debug + Send + Sync + 'static {
-    /// `session` was logged out, revoked or pushed out, or its account got a new password or was
+    /// `session` of `user` was logged out, revoked or pushed out, or its account got a new password or was
     /// switched off.
-    fn on_revoked(&self, session: &SessionId);
+    fn on_revoked(&self, user: &UserId, session: &SessionId);
 }
 
 /// Who people are. Cheap to clone; all clones are one.
@@ -189,10 +189,10 @@ impl Accounts {
     }
 
     /// Tells this node that a session, already gone from the store, has ended.
-    fn ended(&self, session: &SessionId) {
+    fn ended(&self, user: &UserId, session: &SessionId) {
         self.inner.live.revoke(session);
         if let Some(listener) = self.inner.listener.get() {
-            listener.on_revoked(session);
+            listener.on_revoked(user, session);
         }
     }
 }

@@ -65,7 +65,7 @@ impl Accounts {
         let sessions = &self.inner.parts.sessions;
         let keep = self.inner.settings.max_sessions.max(1);
         for pushed_out in sessions.create_session(&stored, keep).await? {
-            self.ended(&pushed_out);
+            self.ended(&account.id, &pushed_out);
         }
         // Whoever changed the password since it was checked has removed all sessions but this one.
         let still = self.inner.parts.accounts.account(&account.id).await?;
@@ -235,7 +235,7 @@ impl Accounts {
     async fn end(&self, user: &UserId, session: &SessionId) -> Result<bool, AccountError> {
         let ended = self.inner.parts.sessions.remove_session(user, session).await?;
         if ended {
-            self.ended(session);
+            self.ended(user, session);
         }
         Ok(ended)
     }
@@ -247,7 +247,7 @@ impl Accounts {
     ) -> Result<usize, AccountError> {
         let ended = self.inner.parts.sessions.remove_sessions(user, except).await?;
         for session in &ended {
-            self.ended(session);
+            self.ended(user, session);
         }
         Ok(ended.len())
     }

@@ -18,7 +18,7 @@ use crate::account::{
     RevocationListener, Secret, SignedIn,
 };
 use crate::clock::Random;
-use crate::id::{DeviceId, SessionId};
+use crate::id::{DeviceId, SessionId, UserId};
 use crate::mail::MemoryMailer;
 use crate::store::memory::MemoryStore;
 use crate::testing::{ManualClock, SeededRandom};
@@ -39,7 +39,7 @@ struct House {
 struct Revoked(Mutex<Vec<SessionId>>);
 
 impl RevocationListener for Revoked {
-    fn on_revoked(&self, session: &SessionId) {
+    fn on_revoked(&self, _user: &UserId, session: &SessionId) {
         self.0.lock().unwrap().push(session.clone());
     }
 }

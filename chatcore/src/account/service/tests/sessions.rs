@@ -1,5 +1,4 @@
 use super::*;
-use crate::id::UserId;
 use crate::store::SessionStore as _;
 
 fn device(name: &str) -> DeviceId {
