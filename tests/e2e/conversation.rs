@@ -220,7 +220,11 @@ impl Scene {
         let fields = json!({ "client_msg_id": "3", "text": "alone at last" });
         self.hers.request("send", self.in_room(fields)).await;
         let refused = self.his.try_request("history", self.in_room(json!({}))).await;
-        assert_eq!(refused.expect_err("he is out").code, "not_found");
+        assert_eq!(
+            refused.expect_err("he is out").code,
+            "forbidden",
+            "of a room that he may enter again"
+        );
         // What reached him since came before the kick took effect: the kick itself at most.
         while let Some(frame) = self.his.frame_within(std::time::Duration::from_millis(200)).await {
             assert_ne!(frame["text"], "alone at last", "{frame}");

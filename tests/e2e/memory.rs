@@ -11,8 +11,8 @@ const GROWTH_KIB: u64 = 16 * 1024;
 /// still much larger than what may be used.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_of_a_large_room_is_streamed_in_small_memory() {
-    let messages = count("CHATCORE_E2E_LOG", 20_000);
-    let padding = if messages < 100_000 { 2_000 } else { 100 };
+    let messages = count("CHATCORE_E2E_LOG", 8_000);
+    let padding = if messages < 100_000 { 5_000 } else { 100 };
     let mut server = Server::start().await;
     let people = server.http().register_many("writer", 10).await;
     let room = people[0].create_room("public", "large").await;

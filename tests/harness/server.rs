@@ -150,8 +150,9 @@ fn binary() -> &'static Path {
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
-        let built = build.status().expect("cargo runs");
-        assert!(built.success(), "the example server does not build");
+        let built = build.output().expect("cargo runs");
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(built.status.success(), "the example server does not build:\n{said}");
         // target/<profile>/deps/<this test>
         let this = std::env::current_exe().expect("a test has a path");
         let profile = this.ancestors().nth(2).expect("it lies below the target directory");

@@ -301,16 +301,22 @@ impl Handle {
         let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         let (reply, answer) = oneshot::channel();
         self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(id, reply);
-        self.post(op, merged(json!({ "id": id }), fields));
+        if !self.try_post(op, merged(json!({ "id": id }), fields)) {
+            return None;
+        }
         let answer = tokio::time::timeout(PATIENCE, answer).await;
         answer.unwrap_or_else(|_| panic!("no answer to {op} within {PATIENCE:?}")).ok()
     }
 
     /// Sends a frame that has no answer.
     pub fn post(&self, op: &str, fields: Value) {
-        let frame = merged(json!({ "op": op }), fields);
         // If the connection has ended, whoever waits for what follows will see that.
-        let _ = self.out.send(self.encoding.encode(&frame));
+        let _ = self.try_post(op, fields);
+    }
+
+    fn try_post(&self, op: &str, fields: Value) -> bool {
+        let frame = merged(json!({ "op": op }), fields);
+        self.out.send(self.encoding.encode(&frame)).is_ok()
     }
 
     /// Sends bytes of any form: what no client should send.
@@ -354,8 +360,9 @@ struct Pump {
 }
 
 impl Drop for Pump {
-    /// Whoever still waits for an answer learns that none comes.
+    /// Whoever still waits for an answer learns that none comes; whoever asks from now on, at once.
     fn drop(&mut self) {
+        self.outgoing.close();
         self.replies.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
