@@ -91,10 +91,10 @@ ON CONFLICT DO NOTHING";
 const PINS_GONE: &str = "\
 DELETE FROM pins WHERE (room, seq) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
 
-/// A run goes on where the last one ends, as long as nothing of another room comes between.
+/// The first run of a batch goes on with the last one that is there, if it is of the same room.
 const RUNS: &str = "\
 INSERT INTO runs (pos, room, first, last) \
-SELECT (SELECT r.pos FROM runs r WHERE r.pos = (SELECT max(pos) FROM runs) \
+SELECT (SELECT r.pos FROM runs r WHERE key = 0 AND r.pos = (SELECT max(pos) FROM runs) \
         AND r.room = value ->> 0 AND r.last = (value ->> 1) - 1), \
        value ->> 0, value ->> 1, value ->> 2 \
 FROM json_each(?) WHERE true ORDER BY key \
