@@ -3,6 +3,7 @@
 //! Counts are small enough for every run; `CHATCORE_E2E_…` raises them for a soak, as each scenario
 //! says.
 
+mod browser;
 mod conversation;
 mod durability;
 mod harness;

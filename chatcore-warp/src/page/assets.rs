@@ -38,6 +38,7 @@ static ASSETS: &[Asset] = assets![
     "chat.js" SCRIPT,
     "composer-view.js" SCRIPT,
     "connection.js" SCRIPT,
+    "device.js" SCRIPT,
     "dom.js" SCRIPT,
     "icon.svg" SVG,
     "outbox.js" SCRIPT,

@@ -1,6 +1,8 @@
 // The REST API, as far as the page needs it. Addresses are relative to this file, so that the page
 // works under whatever path an application mounts it.
 
+import { device } from './device.js';
+
 const base = new URL('../api/v1/', import.meta.url);
 
 /** An answer that says no: a problem document, or what stands in for one. */
@@ -65,9 +67,9 @@ async function allRooms(filter) {
 
 export const api = {
   me: () => call('GET', 'me'),
-  register: (account) => call('POST', 'accounts', account),
-  confirm: (email, code) => call('POST', 'accounts/confirm', { email, code, cookie: true }),
-  login: (login, password) => call('POST', 'sessions', { login, password, cookie: true }),
+  register: (account) => call('POST', 'accounts', { ...account, device, cookie: true }),
+  confirm: (email, code) => call('POST', 'accounts/confirm', { email, code, device, cookie: true }),
+  login: (login, password) => call('POST', 'sessions', { login, password, device, cookie: true }),
   logout: () => call('DELETE', 'sessions/current'),
   user: (user) => call('GET', `users/${id(user)}`),
 
@@ -86,6 +88,7 @@ export const api = {
     form.append('file', file, file.name);
     return call('POST', 'attachments', form);
   },
+  avatarUrl: (user) => new URL(`users/${id(user)}/avatar`, base).href,
   fileUrl: (file) => new URL(`attachments/${id(file.id)}/${id(file.name)}`, base).href,
 };
 

@@ -44,7 +44,7 @@ export function setUpAuth(entered) {
       handle.focus();
       throw new Error('Choose a handle, or give an e-mail address.');
     }
-    const answer = await api.register({ ...account, cookie: true });
+    const answer = await api.register(account);
     if (answer.confirm === 'email') {
       confirming = account;
       byId('confirm-email').textContent = account.email;

@@ -6,6 +6,7 @@
 
 import { api } from './api.js';
 import { Connection } from './connection.js';
+import { device } from './device.js';
 import { Outbox } from './outbox.js';
 import { Room } from './room.js';
 
@@ -15,19 +16,6 @@ const ACK_AFTER_MS = 2_000;
 /** Codes with which the same message may be accepted later. */
 const PASSING = new Set(['unavailable', 'rate_limited', 'internal', 'storage_full', 'too_early']);
 
-function deviceId() {
-  try {
-    let id = localStorage.getItem('chatcore.device');
-    if (!id) {
-      id = `web-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
-      localStorage.setItem('chatcore.device', id);
-    }
-    return id;
-  } catch {
-    return `web-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
-  }
-}
-
 /** Events: `rooms`, `room` (the open one changed), `items` (detail: room id), `state`, `end`. */
 export class Chat extends EventTarget {
   rooms = new Map();
@@ -35,7 +23,7 @@ export class Chat extends EventTarget {
   /** The room on the screen. */
   current = null;
   #me;
-  #connection = new Connection({ device: deviceId(), window: WINDOW });
+  #connection = new Connection({ device, window: WINDOW });
   #window = WINDOW;
   #unacked = new Map();
   #ackTimer = 0;

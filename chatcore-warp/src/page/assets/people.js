@@ -10,15 +10,16 @@ export class People extends EventTarget {
   /** Learns what an answer told anyway. */
   learn(user) {
     if (this.#known.size >= MOST) this.#known.clear();
-    this.#known.set(user.id, user.display_name || user.handle || user.email || user.id);
+    const name = user.display_name || user.handle || user.email || user.id;
+    this.#known.set(user.id, { name, picture: user.avatar_url ? api.avatarUrl(user.id) : null });
   }
 
   /** A name to show. A `named` event follows when a better one is known. */
   name(id) {
     const known = this.#known.get(id);
-    if (known !== undefined) return known;
+    if (known) return known.name;
     if (this.#known.size >= MOST) this.#known.clear();
-    this.#known.set(id, id);
+    this.#known.set(id, { name: id, picture: null });
     api.user(id).then((user) => {
       this.learn({ ...user, id });
       this.dispatchEvent(new CustomEvent('named', { detail: id }));
@@ -26,5 +27,10 @@ export class People extends EventTarget {
       // Erased, or not to be known: the id stays.
     });
     return id;
+  }
+
+  /** The address of their picture, if they are known to have one. */
+  picture(id) {
+    return this.#known.get(id)?.picture ?? null;
   }
 }

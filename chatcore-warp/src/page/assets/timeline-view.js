@@ -165,7 +165,7 @@ export class Timeline {
       const author = name(item.user);
       rows.push({
         key: item.message_id ?? item.client_msg_id,
-        version: [head, author, item.edited_at, item.deleted_at, item.state].join('|'),
+        version: [head, author, this.#session.people.picture(item.user), item.edited_at, item.deleted_at, item.state].join('|'),
         draw: () => this.#message(item, head, author),
       });
       previous = item;
@@ -179,13 +179,19 @@ export class Timeline {
     const row = el('li', {
       className: `message${head ? ' head' : ''}${mine ? ' mine' : ''}`, 'data-testid': 'message', 'data-seq': message.seq, 'data-state': message.state,
     });
-    if (head) row.append(el('span', { className: `avatar ${tint(message.user)}`, 'aria-hidden': 'true' }, initial(author)));
+    if (head) row.append(this.#avatar(message.user, author));
     const spoken = head ? '' : ' unseen';
     row.append(el('p', { className: `byline${spoken}` }, el('span', { className: 'author', dir: 'auto', 'data-testid': 'author' }, author), ' ', stamp));
     row.append(...messageBody(message));
     if (message.state === 'waiting') row.append(el('p', { className: 'state' }, 'Sending…'));
     if (message.state === 'failed') row.append(this.#failed(message));
     return row;
+  }
+
+  #avatar(user, author) {
+    const picture = this.#session.people.picture(user);
+    if (picture) return el('img', { src: picture, alt: '', className: 'avatar', loading: 'lazy' });
+    return el('span', { className: `avatar ${tint(user)}`, 'aria-hidden': 'true' }, initial(author));
   }
 
   #failed(message) {
