@@ -99,7 +99,9 @@ async fn run(options: Options) -> Result<(), Fault> {
         format!("cannot listen on {}: {e}; choose another with --http", options.http)
     })?;
     let http = listener.local_addr()?;
-    let mut web = chatcore_warp::Config::default().with_allowed_origins(&options.allow_origin)?;
+    let mut web = chatcore_warp::Config::default()
+        .standalone()
+        .with_allowed_origins(&options.allow_origin)?;
     let mut serving =
         ServeConfig::default().with_trusted_proxies(TrustedProxies::parse(&options.trusted_proxy)?);
     if options.limits == Switch::Off {

@@ -21,6 +21,7 @@ pub struct Config {
     pub(crate) origins: AllowedOrigins,
     pub(crate) body: BodyLimits,
     pub(crate) page: bool,
+    pub(crate) standalone: bool,
     pub(crate) session: Option<SessionConfig>,
 }
 
@@ -30,6 +31,7 @@ impl Default for Config {
             origins: AllowedOrigins::default(),
             body: BodyLimits::default(),
             page: true,
+            standalone: false,
             session: None,
         }
     }
@@ -67,6 +69,14 @@ impl Config {
     #[must_use]
     pub fn without_page(mut self) -> Self {
         self.page = false;
+        self
+    }
+
+    /// Answers unknown paths, too, with a problem document: for a server that serves nothing else.
+    /// Default: they are left to the filters beside.
+    #[must_use]
+    pub fn standalone(mut self) -> Self {
+        self.standalone = true;
         self
     }
 

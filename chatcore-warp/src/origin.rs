@@ -53,7 +53,7 @@ impl AllowedOrigins {
                     && !s.contains(['?', '#'])
             });
             let value = HeaderValue::from_str(&s).ok().filter(|_| is_origin);
-            value.ok_or_else(|| InvalidOrigin(s))
+            value.ok_or(InvalidOrigin(s))
         };
         origins.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
     }

@@ -21,6 +21,9 @@ pub fn routes(chat: Chat, config: Config) -> BoxedFilter<(Response,)> {
     if app.config.page {
         router = page::add(router);
     }
+    if app.config.standalone {
+        router = router.reserve("");
+    }
     operations(&app, router).into_filter()
 }
 

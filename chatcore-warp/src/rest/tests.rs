@@ -523,6 +523,14 @@ async fn operators_see_health_and_counts() {
 }
 
 #[tokio::test]
+async fn path_that_is_nowhere_is_a_problem_where_nothing_is_beside() {
+    let server = Server::with(RateLimits::off(), Config::default().standalone()).await;
+    let answer = send(server.address, request("GET", "/nowhere", &[], "")).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (404, &json!("not_found")));
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test]
 async fn frames_are_described() {
     let server = Server::start().await;
     let schema = server.ok("", "GET", "/frames.schema.json", Value::Null).await;

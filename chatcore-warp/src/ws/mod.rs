@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chatcore::Code;
-use chatcore::connection::{Connection, Transport};
+use chatcore::connection::{Connection, Ended, Transport};
 use chatcore::protocol::frame::Token;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade as auto;
@@ -68,17 +70,20 @@ async fn serve(app: App, accepted: Accepted, upgrade: OnUpgrade, ambient: Option
     };
     let _open = app.metrics.socket();
     let (wire, most) = (accepted.wire, app.session.limits.frame_bytes as usize);
-    match raw(upgraded) {
-        Raw::Tcp(io, early) => pump(&app, Socket::new(io, early, wire, most), ambient).await,
-        Raw::Other(io) => pump(&app, Socket::new(io, Bytes::new(), wire, most), ambient).await,
-    }
+    let running = match raw(upgraded) {
+        Raw::Tcp(io, early) => run(&app, Socket::new(io, early, wire, most), ambient),
+        Raw::Other(io) => run(&app, Socket::new(io, Bytes::new(), wire, most), ambient),
+    };
+    // What only the handshake needed does not stay for the life of the connection.
+    drop((app, accepted));
+    let ended = running.await;
+    tracing::debug!(?ended, "a WebSocket ended");
 }
 
-async fn pump(app: &App, socket: impl Transport, ambient: Option<Token>) {
+/// The connection's own future, boxed: nested in this module's, it would take three times its size.
+fn run(app: &App, socket: impl Transport, ambient: Option<Token>) -> BoxFuture<'static, Ended> {
     let (chat, config) = (app.chat.clone(), Arc::clone(&app.session));
-    let connection = Connection::new(chat, socket, config).with_ambient(ambient);
-    let ended = connection.run().await;
-    tracing::debug!(?ended, "a WebSocket ended");
+    Connection::new(chat, socket, config).with_ambient(ambient).run().boxed()
 }
 
 /// What an upgraded connection comes down to: the raw socket where it is one, which takes many

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketC
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// What one read from the peer takes at most; a connection at rest holds no more than this.
-const READ_BUFFER: usize = 4 << 10;
+const READ_BUFFER: usize = 2 << 10;
 /// Frames that one write takes.
 const SLICES: usize = 64;
 /// What is kept of pongs that the peer does not take; those above it are left out.
