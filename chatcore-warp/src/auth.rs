@@ -9,8 +9,8 @@ use crate::problem::Problem;
 use crate::router::Call;
 
 /// Names under which clients put credentials into URLs, where logs and histories keep them.
-const IN_URL: [&str; 7] =
-    ["token", "access_token", "ticket", "session", "auth", "jwt", "authorization"];
+const IN_URL: [&str; 8] =
+    ["token", "access_token", "accessToken", "ticket", "session", "auth", "jwt", "authorization"];
 
 /// Longer than any token of ours; nothing above it is looked at.
 const MAX_TOKEN: usize = 4096;

@@ -46,6 +46,7 @@ pub mod auth;
 pub mod body;
 mod config;
 pub mod cookie;
+pub mod dialect;
 mod exclusive;
 mod files;
 pub mod headers;

@@ -74,6 +74,16 @@ impl Problem {
         self.code
     }
 
+    /// The status that it is answered under.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// How long to wait before trying again, where waiting helps.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// What is wrong, as a sentence.
     pub fn detail(&self) -> &str {
         &self.detail

@@ -8,7 +8,7 @@ use crate::Config;
 use crate::app::App;
 use crate::reply::{self, Response};
 use crate::router::{Call, Router};
-use crate::{page, rest, ws};
+use crate::{dialect, page, rest, ws};
 
 /// All that this crate serves of `chat`: REST, WebSocket, the documents' dialects, the page, health
 /// and metrics.
@@ -17,7 +17,7 @@ use crate::{page, rest, ws};
 /// that it does not know are left to the filters beside it.
 pub fn routes(chat: Chat, config: Config) -> BoxedFilter<(Response,)> {
     let app = App::new(chat, config);
-    let mut router = rest::add(&app, app.router());
+    let mut router = dialect::add(&app, rest::add(&app, app.router()));
     if app.config.page {
         router = page::add(router);
     }

@@ -91,6 +91,9 @@ pub enum ConfirmBy {
 /// With an address alone the account comes to be when it is confirmed.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
+    /// The id that an account with a handle shall have: for a caller who has made a fresh one, because
+    /// something of the account's has to be stored before the account itself. Without it one is made.
+    pub id: Option<UserId>,
     /// The handle, as typed.
     pub handle: Option<String>,
     /// The e-mail address, as typed.
@@ -126,6 +129,7 @@ impl NewAccount {
     /// Nothing but a password yet; give a handle or an address before it is registered.
     pub fn with_password(password: Password) -> Self {
         Self {
+            id: None,
             handle: None,
             email: None,
             password,

@@ -13,6 +13,7 @@ const PENDING_PER_EMAIL: usize = 5;
 
 /// What a [`NewAccount`] says, parsed.
 struct Wanted {
+    id: Option<UserId>,
     handle: Option<Handle>,
     email: Option<Email>,
     display_name: DisplayName,
@@ -75,7 +76,7 @@ impl Accounts {
         by: ConfirmBy,
         disclosure: Disclosure,
     ) -> Result<Registered, AccountError> {
-        let Wanted { handle, email, display_name, external_id } = wanted;
+        let Wanted { id, handle, email, display_name, external_id } = wanted;
         if handle.is_none()
             && let Some(email) = email
         {
@@ -88,7 +89,7 @@ impl Accounts {
             return Ok(Registered::Pending { email });
         }
         let account = Account {
-            id: UserId::random(self.random()),
+            id: id.unwrap_or_else(|| UserId::random(self.random())),
             handle,
             email: None,
             display_name,
@@ -215,5 +216,5 @@ fn parse(new: &NewAccount) -> Result<Wanted, AccountError> {
         }
         (None, None, None) => return Err(AccountError::Internal),
     };
-    Ok(Wanted { handle, email, display_name, external_id })
+    Ok(Wanted { id: new.id.clone(), handle, email, display_name, external_id })
 }
