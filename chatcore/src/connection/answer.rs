@@ -1,6 +1,6 @@
 //! What a client asks of the chat, and what the chat answers.
 
-use super::Client;
+use super::work::Client;
 use crate::chat::{Caller, Resume};
 use crate::error::{Error, Invalid};
 use crate::hub::Subscription;

@@ -1,8 +1,9 @@
 //! Entries of rooms, from the hub's rings and from the log into an outbox.
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 
-use super::{Done, OUTBOX_BYTES, Pump};
+use super::pump::{OUTBOX_BYTES, Pump};
+use super::work::{Done, guarded};
 use crate::chat::Resume;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::hub::{Read, Subscription};
 use crate::id::{RoomId, Seq};
 use crate::log::Entry;
 use crate::protocol::Wire;
-use crate::protocol::frame::GapReason;
+use crate::protocol::frame::{Failure, GapReason};
 use crate::protocol::session::{DeliveryState, Notice, Slot};
 
 /// Entries that are read from a log at once.
@@ -154,8 +155,9 @@ impl Pump {
         let (room, chat) = (place.subscription.room().clone(), self.chat.clone());
         self.paging = true;
         let page = async move {
-            let page = chat.store().entries(&room, after, limit.min(PAGE)).await;
-            Done::Page { slot, room, after, page: page.map_err(Error::from) }
+            let read = chat.store().entries(&room, after, limit.min(PAGE)).map_err(Error::from);
+            let page = guarded(read.map_err(Failure::from)).await;
+            Done::Page { slot, room, after, page }
         };
         self.work.push(page.boxed());
     }
@@ -166,7 +168,7 @@ impl Pump {
         wire: Wire,
         now: Timestamp,
         (slot, room, after): (Slot, RoomId, Seq),
-        page: Result<Vec<Entry>, Error>,
+        page: Result<Vec<Entry>, Failure>,
     ) {
         self.paging = false;
         // Meanwhile the client may have gone elsewhere.
@@ -177,8 +179,9 @@ impl Pump {
         let Some(Some(place)) = self.places.get_mut(slot.index()) else { return };
         let page = match page {
             Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(%room, %error, "a log could not be read for a subscriber");
+            Err(failure) => {
+                let code = failure.code;
+                tracing::warn!(%room, %code, "a log could not be read for a subscriber");
                 return self.session.handle_notice(now, Notice::Unavailable);
             }
         };

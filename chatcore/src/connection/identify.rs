@@ -1,6 +1,6 @@
 //! Who a connection is from.
 
-use super::Client;
+use super::work::Client;
 use crate::account::{AccountError, Identity};
 use crate::chat::Chat;
 use crate::error::Error;

@@ -21,8 +21,9 @@ mod pump;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod work;
 
-use std::future::{Future as _, pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -36,7 +37,7 @@ use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
 use crate::protocol::session::Config;
 pub use outbox::Outbox;
-use pump::{Client, Done, Event, OUTBOX_BYTES, Pump};
+use pump::{Event, OUTBOX_BYTES, Pump};
 pub use transport::{Incoming, Transport};
 
 /// How long a goodbye may take.
@@ -77,7 +78,12 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Serves the client until one side ends it.
-    pub async fn run(mut self) -> Ended {
+    pub fn run(mut self) -> impl Future<Output = Ended> + Send {
+        // Lent, not moved: a future that takes its connection holds it twice.
+        async move { self.serve().await }
+    }
+
+    async fn serve(&mut self) -> Ended {
         let mut timer = pin!(sleep_until(Instant::now()));
         loop {
             self.pump.work_off(self.transport.wire());
@@ -133,7 +139,7 @@ impl<T: Transport> Connection<T> {
         .await
     }
 
-    async fn close(mut self, code: CloseCode, reason: &'static str) -> Ended {
+    async fn close(&mut self, code: CloseCode, reason: &'static str) -> Ended {
         self.pump.submit_marks();
         // Rooms and requests are let go of before the goodbye, which may take a while.
         self.pump.places.clear();

@@ -6,23 +6,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep};
 
 use super::entries::Place;
-use super::{Incoming, Outbox, Transport, answer, identify};
-use crate::chat::{Caller, Chat, Resume};
+use super::work::{Client, Done};
+use super::{Incoming, Outbox, Transport};
+use crate::chat::{Chat, Resume};
 use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::hub::{self, Closing, Listener, Membership, Subscription};
+use crate::hub::{self, Closing, Membership};
 use crate::id::{RoomId, Seq, UserId};
-use crate::log::Entry;
-use crate::protocol::frame::{Failure, MarkFrame, MarkState, Request, SignalFrame, Token};
+use crate::protocol::frame::{MarkFrame, MarkState, Request, SignalFrame, Token};
 use crate::protocol::session::{
-    Authenticated, CallId, Config, Credential, Notice, Output, Reply, RoomState, Session, Slot,
-    Tell,
+    CallId, Config, Credential, Notice, Output, RoomState, Session, Slot, Tell,
 };
 use crate::protocol::{CloseCode, DecodeError, Wire};
 use crate::room::{Action, Marks};
@@ -32,14 +29,8 @@ use crate::room::{Action, Marks};
 /// One frame or one page may go beyond it; nothing is begun while it is exceeded.
 pub(super) const OUTBOX_BYTES: usize = 64 * 1024;
 
-/// Signals of one client on their way; more are dropped.
-const SIGNALS: usize = 16;
-
 /// How long delivered marks are gathered before they are written.
 const MARKS_EVERY: Duration = Duration::from_secs(5);
-
-/// Rooms of one `hello` that are looked up at the same time.
-const RESUMING: usize = 16;
 
 /// How long the timer is set for when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -66,6 +57,10 @@ pub(super) struct Pump {
     pub(super) paging: bool,
     pub(super) work: FuturesUnordered<BoxFuture<'static, Done>>,
     pub(super) signals: usize,
+    /// Requests that read, and wait for their turn.
+    pub(super) waiting: VecDeque<(CallId, Request)>,
+    /// How many of them are being answered.
+    pub(super) reading: usize,
     pub(super) marks: BTreeMap<RoomId, Seq>,
     pub(super) marks_due: Option<Timestamp>,
     pub(super) closing: Option<(CloseCode, &'static str)>,
@@ -78,24 +73,6 @@ impl std::fmt::Debug for Pump {
             .field("outbox", &self.outbox)
             .finish_non_exhaustive()
     }
-}
-
-/// Whom a connection serves.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) caller: Caller,
-    pub(super) listener: Arc<Listener>,
-}
-
-/// What a piece of work came to.
-pub(super) enum Done {
-    Authenticated(Result<(Authenticated, Client), Failure>),
-    Resumed(Vec<Result<(Subscription, Resume), Failure>>),
-    Subscribed(CallId, Result<(Subscription, Resume), Failure>),
-    Answered(CallId, Result<Reply, Failure>),
-    Signalled,
-    Farewell(Option<Token>),
-    Page { slot: Slot, room: RoomId, after: Seq, page: Result<Vec<Entry>, Error> },
 }
 
 /// What a connection wakes up for.
@@ -123,6 +100,8 @@ impl Pump {
             paging: false,
             work: FuturesUnordered::new(),
             signals: 0,
+            waiting: VecDeque::new(),
+            reading: 0,
             marks: BTreeMap::new(),
             marks_due: None,
             closing: None,
@@ -141,6 +120,7 @@ impl Pump {
                 break;
             }
         }
+        self.read_on();
         if self.marks_due.is_some_and(|due| due <= now) {
             self.submit_marks();
         }
@@ -177,7 +157,9 @@ impl Pump {
         }
         match written {
             Poll::Ready(Err(_)) => Some(Event::Broken),
-            _ if progress && !self.due.is_empty() => Some(Event::Written),
+            _ if progress && !(self.due.is_empty() && self.waiting.is_empty()) => {
+                Some(Event::Written)
+            }
             _ => None,
         }
     }
@@ -191,56 +173,11 @@ impl Pump {
                     (other, _) => other,
                 };
                 self.wants_ticket = ticket;
-                let who = identify::identify(self.chat.clone(), credential, device, ticket);
-                self.begin(who.map(Done::Authenticated).boxed());
+                self.identify(credential, device, ticket);
             }
-            Output::Resume(rooms) => {
-                let Some(client) = self.client.clone() else { return };
-                let resumed = async move {
-                    let rooms = rooms.into_iter().map(|(room, since)| {
-                        let client = client.clone();
-                        async move { answer::subscribe(&client, &room, Some(&since)).await }
-                    });
-                    let results = futures_util::stream::iter(rooms).buffered(RESUMING);
-                    Done::Resumed(results.collect().await)
-                };
-                self.begin(resumed.boxed());
-            }
-            Output::Call { call, request: Request::Subscribe { room, since } } => {
-                let Some(client) = self.client.clone() else { return };
-                self.begin(
-                    async move {
-                        let result = answer::subscribe(&client, &room, since.as_ref()).await;
-                        Done::Subscribed(call, result)
-                    }
-                    .boxed(),
-                );
-            }
-            Output::Call { call, request } => {
-                let Some(client) = self.client.clone() else { return };
-                self.begin(
-                    async move {
-                        let result = answer::answer(&client.caller, request).await;
-                        Done::Answered(call, result.map_err(Failure::from))
-                    }
-                    .boxed(),
-                );
-            }
-            Output::Tell(Tell::Signal(signal)) => {
-                let Some(client) = self.client.clone().filter(|_| self.signals < SIGNALS) else {
-                    return;
-                };
-                self.signals += 1;
-                self.begin(
-                    async move {
-                        let (room, kind) = (&signal.room, &signal.kind);
-                        // Signals may be lost, and nobody waits to hear whether this one was.
-                        let _ = client.caller.signal(room, kind, signal.on, signal.ttl_ms).await;
-                        Done::Signalled
-                    }
-                    .boxed(),
-                );
-            }
+            Output::Resume(rooms) => self.resume(rooms),
+            Output::Call { call, request } => self.ask(call, request),
+            Output::Tell(Tell::Signal(signal)) => self.signal(signal),
             Output::Tell(Tell::Delivered { room, seq }) => {
                 self.marks.insert(room, seq);
                 self.marks_due.get_or_insert(now.after(MARKS_EVERY));
@@ -248,16 +185,6 @@ impl Pump {
             Output::Wake(slot) => self.mark_due(slot),
             Output::Unsubscribed(slot) => self.leave(slot),
             Output::Close { code, reason } => self.closing = Some((code, reason)),
-        }
-    }
-
-    /// Begins a piece of work. It is polled here and now, so that what a client asks for enters the
-    /// log in the order in which it asked.
-    fn begin(&mut self, mut work: BoxFuture<'static, Done>) {
-        // Whether or not it is done: what joins the others is polled again for its wake-up.
-        match (&mut work).now_or_never() {
-            Some(done) => self.work.push(std::future::ready(done).boxed()),
-            None => self.work.push(work),
         }
     }
 
@@ -299,12 +226,18 @@ impl Pump {
                 }
             }
             Done::Subscribed(call, Ok(begun)) => {
+                self.reading -= 1;
                 let state = self.room_state(&begun.1);
                 let slot = self.session.handle_subscribed(now, call, Ok(state));
                 self.follow(now, slot, begun);
             }
             Done::Subscribed(call, Err(failure)) => {
+                self.reading -= 1;
                 self.session.handle_subscribed(now, call, Err(failure));
+            }
+            Done::Read(call, result) => {
+                self.reading -= 1;
+                self.session.handle_answer(now, call, result);
             }
             Done::Answered(call, result) => self.session.handle_answer(now, call, result),
             Done::Signalled => self.signals -= 1,
@@ -350,20 +283,6 @@ impl Pump {
             Some(Closing::Draining) if !self.draining => self.drain(),
             Some(Closing::Draining) | Some(Closing::Revoked) | None => {}
         }
-    }
-
-    /// The server is stopping: sees the client off, with a ticket if it can use one.
-    fn drain(&mut self) {
-        self.draining = true;
-        let session = self.client.as_ref().and_then(|c| c.listener.session().cloned());
-        let (chat, session) = (self.chat.clone(), session.filter(|_| self.wants_ticket));
-        let farewell = async move {
-            Done::Farewell(match session {
-                Some(session) => identify::issue_ticket(&chat, &session).await,
-                None => None,
-            })
-        };
-        self.begin(farewell.boxed());
     }
 
     /// Hands in how far this device is, without waiting for it to be written.
