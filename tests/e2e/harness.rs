@@ -6,6 +6,7 @@ use std::time::Duration;
 use chatcore_tests::browser::Browser;
 use chatcore_tests::process::Process;
 use chatcore_tests::{Encoding, Local};
+use chatcore_warp::serve::Stopped;
 use serde_json::json;
 
 fn shell(script: &str) -> Process {
@@ -52,5 +53,5 @@ async fn a_server_in_this_process_says_goodbye_like_any_other() {
     let stopping = tokio::spawn(server.stop());
     assert!(client.next("goaway").await["retry_after_ms"].is_u64());
     client.close().await;
-    stopping.await.unwrap();
+    assert_eq!(stopping.await.unwrap(), Stopped::Drained);
 }

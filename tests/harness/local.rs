@@ -11,7 +11,7 @@ use chatcore::limits::Limits;
 use chatcore::mail::MemoryMailer;
 use chatcore::store::memory::MemoryStore;
 use chatcore_warp::Config;
-use chatcore_warp::serve::{ServeConfig, serve};
+use chatcore_warp::serve::{ServeConfig, Stopped, serve};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -27,7 +27,7 @@ pub struct Local {
     pub mail: Arc<MemoryMailer>,
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    served: JoinHandle<()>,
+    served: JoinHandle<Stopped>,
 }
 
 /// What may be chosen about a [`Local`] server.
@@ -94,7 +94,7 @@ impl Local {
                 let _ = stopped.await;
                 draining.drain();
             };
-            serve(listener, routes, serving, end).await;
+            serve(listener, routes, serving, end).await
         });
         Self { chat, mail, address, stop: Some(stop), served }
     }
@@ -116,14 +116,15 @@ impl Local {
         client
     }
 
-    /// Ends it in order, and waits until it has.
-    pub async fn stop(mut self) {
+    /// Ends it in order, waits until it has, and returns how its connections ended.
+    pub async fn stop(mut self) -> Stopped {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
         let ended = tokio::time::timeout(PATIENCE, &mut self.served).await;
-        ended.expect("it ends in time").expect("it ends in order");
+        let ended = ended.expect("it ends in time").expect("it ends in order");
         self.chat.shutdown().await;
+        ended
     }
 }
 
