@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use chatcore_tests::browser::Browser;
 use chatcore_tests::process::Process;
+use chatcore_tests::{Encoding, Local};
+use chatcore_warp::serve::Stopped;
+use serde_json::json;
 
 fn shell(script: &str) -> Process {
     let mut command = Command::new("sh");
@@ -38,4 +41,17 @@ async fn a_browser_shows_a_page() {
     let Some(browser) = Browser::start().await else { return };
     browser.goto("data:text/html,<title>hello</title>").await.unwrap();
     assert_eq!(browser.title().await.unwrap(), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_in_this_process_says_goodbye_like_any_other() {
+    let server = Local::start().await;
+    let ann = server.http().register("ann").await;
+    let mut client = server.connect(&ann, Encoding::Msgpack).await;
+    let room = client.request("create_room", json!({ "kind": "public", "name": "here" })).await;
+    assert_eq!(room["head_seq"], 2, "the room, and her coming in");
+    let stopping = tokio::spawn(server.stop());
+    assert!(client.next("goaway").await["retry_after_ms"].is_u64());
+    client.close().await;
+    assert_eq!(stopping.await.unwrap(), Stopped::Drained);
 }

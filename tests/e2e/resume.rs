@@ -42,7 +42,7 @@ async fn subscribe(client: &WsClient, room: &str, place: &Place) -> Value {
     subscribed
 }
 
-async fn room_of_many(server: &Server, people: &[Person]) -> String {
+async fn room_of_many(people: &[Person]) -> String {
     let room = people[0].create_room("public", "resume").await;
     for person in &people[1..] {
         person.enter(&room).await;
@@ -57,7 +57,7 @@ async fn a_reader_who_reconnects_at_any_moment_misses_nothing_and_sees_nothing_t
     let server = Server::start().await;
     let people = server.http().register_many("writer", 11).await;
     let (reader, writers) = people.split_last().expect("eleven");
-    let room = room_of_many(&server, &people).await;
+    let room = room_of_many(&people).await;
     let ledger = Ledger::default();
     let clients = connect_all(&server, writers).await;
     let mut tasks = send_on(clients, &room, "resume", &ledger);
@@ -108,7 +108,7 @@ async fn a_reader_who_reconnects_at_any_moment_misses_nothing_and_sees_nothing_t
 async fn a_subscription_survives_a_restart_of_the_server() {
     let mut server = Server::start().await;
     let people = server.http().register_many("one", 2).await;
-    let room = room_of_many(&server, &people).await;
+    let room = room_of_many(&people).await;
     let mut reader = server.connect(&people[1], Encoding::Json).await;
     let first = reader.request("subscribe", json!({ "room": room })).await;
     let mut place =
@@ -149,7 +149,7 @@ async fn a_cursor_that_cannot_be_carried_on_is_said_to_be_lost() {
 async fn a_reader_that_acks_nothing_gets_a_gap_and_the_others_everything() {
     let server = Server::start().await;
     let people = server.http().register_many("one", 3).await;
-    let room = room_of_many(&server, &people).await;
+    let room = room_of_many(&people).await;
     let options = chatcore_tests::ws::Options { ack: false, ..Default::default() };
     let mut silent = WsClient::open_with(server.address(), Encoding::Json, options).await.unwrap();
     let welcome = silent.hello_with(&people[1], json!({ "window": 16 })).await;

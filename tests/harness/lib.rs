@@ -7,12 +7,14 @@
 
 pub mod browser;
 pub mod http;
+pub mod local;
 pub mod process;
 pub mod server;
 pub mod services;
 pub mod ws;
 
 pub use http::{Http, Person, Reply};
+pub use local::Local;
 pub use server::Server;
 pub use ws::{Encoding, Refusal, WsClient};
 
