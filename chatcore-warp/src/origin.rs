@@ -64,6 +64,12 @@ impl AllowedOrigins {
 
     /// Judges the page that sent a request to `host`.
     pub(crate) fn site(&self, headers: &HeaderMap, host: Option<&Authority>) -> Site {
+        let fetch_site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        // The browser has compared the origins itself, and no page can write this header. It holds
+        // also behind a proxy that changed the host.
+        if fetch_site == Some(b"same-origin") {
+            return Site::Own;
+        }
         if let Some(origin) = headers.get(header::ORIGIN) {
             return if same_origin(origin, host) {
                 Site::Own
@@ -73,8 +79,8 @@ impl AllowedOrigins {
                 Site::Foreign
             };
         }
-        match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
-            None | Some(b"same-origin" | b"none") => Site::Own,
+        match fetch_site {
+            None | Some(b"none") => Site::Own,
             Some(_) => Site::Foreign,
         }
     }
@@ -165,6 +171,11 @@ mod tests {
             assert_eq!(site(&[("origin", evil)]), Site::Foreign, "{evil}");
         }
         assert_eq!(site(&[("sec-fetch-site", "same-origin")]), Site::Own);
+        let behind_a_proxy =
+            [("sec-fetch-site", "same-origin"), ("origin", "https://outside.example")];
+        assert_eq!(site(&behind_a_proxy), Site::Own);
+        let forged = [("sec-fetch-site", "none"), ("origin", "https://evil.example")];
+        assert_eq!(site(&forged), Site::Foreign);
         assert_eq!(site(&[("sec-fetch-site", "none")]), Site::Own);
         assert_eq!(site(&[("sec-fetch-site", "cross-site")]), Site::Foreign);
         assert_eq!(site(&[("sec-fetch-site", "same-site")]), Site::Foreign);

@@ -60,8 +60,8 @@ pub enum BodyError {
     /// The client went away in the middle of it.
     #[error("the body ended before its end")]
     Incomplete,
-    /// Too many uploads are under way.
-    #[error("too many uploads are under way; try again")]
+    /// Too many bodies are under way.
+    #[error("too many requests are under way; try again")]
     Busy,
     /// What was uploaded could not be kept.
     #[error("the upload could not be kept")]

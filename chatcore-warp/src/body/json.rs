@@ -10,16 +10,18 @@ use super::BodyError;
 
 /// How deep arrays and objects may be nested.
 pub(super) const MAX_DEPTH: usize = 32;
+/// How many values one text may hold: each takes many times its length once it is parsed.
+const MAX_VALUES: usize = 4096;
 
 /// Parses one JSON text (RFC 8259).
 ///
 /// # Errors
 /// [`BodyError::TooDeep`] past 32 levels, [`BodyError::Duplicate`] if an object names a member
-/// twice, [`BodyError::Malformed`] if it is not JSON.
+/// twice, [`BodyError::Malformed`] if it is not JSON or holds more than 4,096 values.
 pub fn strict(bytes: &[u8]) -> Result<Value, BodyError> {
-    let fault = Cell::new(None);
+    let (fault, left) = (Cell::new(None), Cell::new(MAX_VALUES));
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let parsed = Strict { depth: 0, fault: &fault }.deserialize(&mut json);
+    let parsed = Strict { depth: 0, left: &left, fault: &fault }.deserialize(&mut json);
     let parsed = parsed.and_then(|value| json.end().map(|()| value));
     parsed.map_err(|_| fault.take().unwrap_or(BodyError::Malformed("the body is not valid JSON")))
 }
@@ -28,6 +30,7 @@ pub fn strict(bytes: &[u8]) -> Result<Value, BodyError> {
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     depth: usize,
+    left: &'a Cell<usize>,
     fault: &'a Cell<Option<BodyError>>,
 }
 
@@ -49,6 +52,10 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(self.refuse(BodyError::Malformed("the body holds too many values")));
+        };
+        self.left.set(left);
         deserializer.deserialize_any(self)
     }
 }
@@ -121,6 +128,13 @@ mod tests {
         assert!(strict(nested(32).as_bytes()).is_ok());
         assert!(matches!(strict(nested(33).as_bytes()), Err(BodyError::TooDeep { limit: 32 })));
         assert!(matches!(strict(nested(100_000).as_bytes()), Err(BodyError::TooDeep { .. })));
+    }
+
+    #[test]
+    fn values_are_bounded_in_number() {
+        let list = |n: usize| format!("[{}0]", "0,".repeat(n - 2));
+        assert!(strict(list(4096).as_bytes()).is_ok());
+        assert!(matches!(strict(list(4097).as_bytes()), Err(BodyError::Malformed(_))));
     }
 
     #[test]

@@ -15,7 +15,12 @@ pub struct BodyLimits {
     pub(crate) files: usize,
     pub(crate) fields: usize,
     pub(super) uploads: Uploads,
+    pub(super) memory: Memory,
 }
+
+/// The memory that bodies take at the moment, all of them together.
+#[derive(Clone, Debug)]
+pub(super) struct Memory(Arc<Semaphore>);
 
 /// The uploads that are spooled at the moment.
 #[derive(Clone, Debug)]
@@ -30,6 +35,7 @@ impl Default for BodyLimits {
             files: 16,
             fields: 64,
             uploads: Uploads(Arc::new(Semaphore::new(64))),
+            memory: Memory(Arc::new(Semaphore::new(256 << 20))),
         }
     }
 }
@@ -71,6 +77,14 @@ impl BodyLimits {
         self
     }
 
+    /// The most memory that the bodies that are being read take together, over all clones made from
+    /// here on; those above it are told to come back. Default 256 MiB.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: usize) -> Self {
+        self.memory = Memory(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))));
+        self
+    }
+
     /// How many bodies with files may be under way at the same time, over all clones made from here
     /// on: with [`with_upload`](Self::with_upload) it bounds the disk that spooling takes.
     /// Default 64.
@@ -78,6 +92,14 @@ impl BodyLimits {
     pub fn with_uploads_at_once(mut self, uploads: usize) -> Self {
         self.uploads = Uploads(Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))));
         self
+    }
+}
+
+impl Memory {
+    /// Room for a chunk of a body, for as long as what is returned is held.
+    pub(super) fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+        let bytes = u32::try_from(bytes).map_err(|_| BodyError::Busy)?;
+        self.0.clone().try_acquire_many_owned(bytes).map_err(|_| BodyError::Busy)
     }
 }
 

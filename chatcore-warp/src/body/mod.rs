@@ -48,11 +48,11 @@ pub async fn read(
 ) -> Result<Fields, BodyError> {
     match encoding(headers)? {
         Encoding::Json => {
-            let bytes = collect(headers, body, limits.text).await?;
+            let bytes = collect(headers, body, limits).await?;
             fields::of_json(&bytes, limits)
         }
         Encoding::Form => {
-            let bytes = collect(headers, body, limits.text).await?;
+            let bytes = collect(headers, body, limits).await?;
             form::parse(&bytes, limits)
         }
         Encoding::Multipart { boundary } => {
@@ -72,7 +72,7 @@ pub async fn read_json(
     limits: &BodyLimits,
 ) -> Result<serde_json::Value, BodyError> {
     match encoding(headers)? {
-        Encoding::Json => json::strict(&collect(headers, body, limits.text).await?),
+        Encoding::Json => json::strict(&collect(headers, body, limits).await?),
         _ => Err(BodyError::UnsupportedType("application/json")),
     }
 }
@@ -119,12 +119,19 @@ fn check_length(headers: &HeaderMap, limit: u64) -> Result<(), BodyError> {
     }
 }
 
-/// The whole body in memory, up to `limit` bytes.
-async fn collect(headers: &HeaderMap, mut body: Body, limit: u64) -> Result<Vec<u8>, BodyError> {
+/// The whole body in memory, up to the limit for text.
+async fn collect(
+    headers: &HeaderMap,
+    mut body: Body,
+    limits: &BodyLimits,
+) -> Result<Vec<u8>, BodyError> {
+    let limit = limits.text;
     check_length(headers, limit)?;
     let mut bytes = Vec::new();
+    let mut room = limits.memory.take(0)?;
     while let Some(chunk) = body.next().await {
         let chunk = chunk?;
+        room.merge(limits.memory.take(chunk.len())?);
         if (bytes.len() + chunk.len()) as u64 > limit {
             return Err(BodyError::TooLarge { limit });
         }

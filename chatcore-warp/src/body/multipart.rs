@@ -49,10 +49,12 @@ pub(super) async fn read(
             fields.insert_file(file(name, part, spool, &overhead, limits).await?, limits)?;
         } else {
             let mut text = Vec::new();
+            let mut room = limits.memory.take(0)?;
             while let Some(chunk) = part.chunk().await.map_err(fault)? {
                 overhead.store(0, Ordering::Relaxed);
                 let left = text_left.checked_sub(chunk.len() as u64);
                 text_left = left.ok_or(BodyError::TooLarge { limit: limits.text })?;
+                room.merge(limits.memory.take(chunk.len())?);
                 text.extend_from_slice(&chunk);
             }
             let text = String::from_utf8(text)

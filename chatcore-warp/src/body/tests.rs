@@ -1,5 +1,8 @@
 //! Bodies of each type, good and hostile.
 
+use std::future::Future as _;
+use std::task::Poll;
+
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
@@ -166,6 +169,29 @@ async fn multipart_cut_short_is_malformed_and_a_hang_up_incomplete() {
     let body = Body::new(stream::iter([begun, gone]));
     let refused = read(&headers(MULTIPART), body, &BodyLimits::default()).await;
     assert!(matches!(refused, Err(BodyError::Incomplete)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn bodies_together_take_no_more_memory_than_they_may() {
+    let limits = BodyLimits::default().with_memory(1000);
+    let json = headers("application/json");
+    let (more, rest) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
+    let rest = futures_util::stream::unfold(rest, |mut rest| async {
+        let chunk = rest.recv().await?;
+        Some((Ok::<_, std::io::Error>(chunk), rest))
+    });
+    more.send(Bytes::from(vec![b' '; 900])).unwrap();
+    let slow = read(&json, Body::new(rest), &limits);
+    let mut slow = std::pin::pin!(slow);
+    let waits = std::future::poll_fn(|cx| Poll::Ready(slow.as_mut().poll(cx).is_pending()));
+    assert!(waits.await);
+    let other = || Body::from_bytes(vec![b' '; 200]);
+    assert!(matches!(read(&json, other(), &limits).await, Err(BodyError::Busy)));
+    more.send(Bytes::from_static(b"{}")).unwrap();
+    drop(more);
+    assert!(slow.await.is_ok());
+    let refused = read(&json, other(), &limits).await;
+    assert!(matches!(refused, Err(BodyError::Malformed(_))), "there is room again: {refused:?}");
 }
 
 #[tokio::test]

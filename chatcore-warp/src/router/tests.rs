@@ -140,6 +140,34 @@ async fn mounted_deeper_it_still_knows_where_it_is() {
 }
 
 #[tokio::test]
+async fn handler_that_never_ends_does_not_hold_up_the_end_of_the_server() {
+    use crate::serve::{ServeConfig, Stopped, serve};
+    use std::time::Duration;
+    use tokio::io::AsyncWriteExt as _;
+    let begun = Arc::new(Notify::new());
+    let told = begun.clone();
+    let handler = move |call: Call| {
+        let told = told.clone();
+        async move {
+            told.notify_one();
+            std::future::pending::<()>().await;
+            reply::json(StatusCode::OK, &call.id())
+        }
+    };
+    let router = Router::new(AllowedOrigins::default(), BodyLimits::default(), Arc::default());
+    let filter = router.on(Method::GET, "/never", handler).into_filter();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = ServeConfig::default().with_drain_timeout(Duration::from_millis(50));
+    let server = serve(listener, filter, config, async move { begun.notified().await });
+    let server = tokio::spawn(server);
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap();
+    assert_eq!(ended, Stopped::Cut);
+}
+
+#[tokio::test]
 async fn client_that_hangs_up_does_not_stop_the_handler() {
     use tokio::io::AsyncWriteExt as _;
     let (begun, go_on, done) =

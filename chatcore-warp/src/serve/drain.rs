@@ -9,6 +9,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::caps::Permit;
 
+/// How long those that were cut have to notice.
+const LAST: Duration = Duration::from_secs(1);
+
 /// Where the server stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -29,7 +32,7 @@ pub(super) struct Drain {
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     phase: watch::Receiver<Phase>,
-    _alive: mpsc::Sender<Infallible>,
+    alive: mpsc::Sender<Infallible>,
 }
 
 /// The connection that a request came over, found in the request's extensions.
@@ -38,7 +41,9 @@ pub(super) struct Life {
 /// that the connection stays counted and the server waits for the task when it stops.
 #[derive(Clone)]
 pub struct Connection {
-    life: Life,
+    phase: watch::Receiver<Phase>,
+    /// Weak, so that a handler which never ends does not hold up the server's end.
+    alive: mpsc::WeakSender<Infallible>,
     permit: Arc<Permit>,
 }
 
@@ -49,7 +54,7 @@ impl Drain {
     }
 
     pub(super) fn life(&self) -> Life {
-        Life { phase: self.phase.subscribe(), _alive: self.alive.clone() }
+        Life { phase: self.phase.subscribe(), alive: self.alive.clone() }
     }
 
     /// Tells every holder of a [`Life`], waits for them for `patience`, then cuts those that are
@@ -60,8 +65,8 @@ impl Drain {
         phase.send_replace(Phase::Draining);
         let all_left = tokio::time::timeout(patience, gone.recv()).await.is_ok();
         phase.send_replace(Phase::Cut);
-        // Each task drops its life at its next turn; none can hold it back.
-        gone.recv().await;
+        // Each task drops its life at its next turn, unless it is in the middle of a handshake.
+        let _ = tokio::time::timeout(LAST, gone.recv()).await;
         all_left
     }
 }
@@ -78,25 +83,32 @@ impl Life {
     }
 
     async fn reached(&mut self, phase: Phase) {
-        // The sender going away means that the server was dropped: nobody waits any more.
-        let _ = self.phase.wait_for(|now| *now >= phase).await;
+        reached(&mut self.phase, phase).await;
     }
 }
 
+async fn reached(now: &mut watch::Receiver<Phase>, phase: Phase) {
+    // The sender going away means that the server was dropped: nobody waits any more.
+    let _ = now.wait_for(|now| *now >= phase).await;
+}
+
 impl Connection {
-    pub(super) fn new(life: Life, permit: Arc<Permit>) -> Self {
-        Self { life, permit }
+    pub(super) fn new(life: &Life, permit: Arc<Permit>) -> Self {
+        Self { phase: life.phase.clone(), alive: life.alive.downgrade(), permit }
     }
 
     /// Until the server begins to stop; the task should then say goodbye and end.
     pub async fn draining(&self) {
-        self.life.clone().draining().await;
+        reached(&mut self.phase.clone(), Phase::Draining).await;
     }
 
     /// Runs `task` as long as it likes, but not past the server's end: shutdown waits for it, and
     /// drops it when the patience is over. Its connection stays counted against the caps meanwhile.
+    /// Once the server has ended, nothing is run.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let Self { mut life, permit } = self.clone();
+        let Self { phase, alive, permit } = self.clone();
+        let Some(alive) = alive.upgrade() else { return };
+        let mut life = Life { phase, alive };
         tokio::spawn(async move {
             tokio::select! {
                 () = task => {}

@@ -164,7 +164,7 @@ async fn begin<H, F>(
         tracing::debug!(peer = %address, "no handshake");
         return;
     };
-    let connection = Connection::new(life.clone(), Arc::new(permit));
+    let connection = Connection::new(&life, Arc::new(permit));
     connection::run(shared, io, address, H::SECURE, life, connection).await;
 }
 
