@@ -33,53 +33,53 @@ use tokio::task::JoinHandle;
 use warp::filters::BoxedFilter;
 
 /// The noon that all these servers begin at: `2026-03-01T12:00:00.000Z`.
-pub const NOON: i64 = 1_772_366_400_000;
+pub(crate) const NOON: i64 = 1_772_366_400_000;
 
 /// A server, until it is dropped.
-pub struct Site {
-    pub http: Http,
-    pub address: SocketAddr,
-    pub chat: Chat,
-    pub mail: Arc<MemoryMailer>,
-    pub clock: Arc<ManualClock>,
+pub(crate) struct Site {
+    pub(crate) http: Http,
+    pub(crate) address: SocketAddr,
+    pub(crate) chat: Chat,
+    pub(crate) mail: Arc<MemoryMailer>,
+    pub(crate) clock: Arc<ManualClock>,
     task: JoinHandle<()>,
 }
 
 /// What a dialect's module gives: see `chatcore_warp::dialect`.
-pub type Mount = fn(Chat, &Config) -> BoxedFilter<(chatcore_warp::reply::Response,)>;
+pub(crate) type Mount = fn(Chat, &Config) -> BoxedFilter<(chatcore_warp::reply::Response,)>;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub(crate) enum Written {
     Json,
     Form,
     Multipart,
 }
 
-pub const WRITTEN: [Written; 3] = [Written::Json, Written::Form, Written::Multipart];
+pub(crate) const WRITTEN: [Written; 3] = [Written::Json, Written::Form, Written::Multipart];
 
 impl Site {
     /// All documents, as the server has them.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::mounted(dialect::all).await
     }
 
     /// The documents beside everything else: the native API, the WebSocket, the page.
-    pub async fn whole() -> Self {
+    pub(crate) async fn whole() -> Self {
         Self::mounted(|chat, config| chatcore_warp::routes(chat, config.clone())).await
     }
 
     /// One document alone.
-    pub async fn mounted(mount: Mount) -> Self {
+    pub(crate) async fn mounted(mount: Mount) -> Self {
         Self::with(mount, RateLimits::off(), |builder| builder).await
     }
 
     /// All documents, with rates as strangers meet them.
-    pub async fn limited() -> Self {
+    pub(crate) async fn limited() -> Self {
         Self::with(dialect::all, RateLimits::default(), |builder| builder).await
     }
 
-    pub async fn with(
+    pub(crate) async fn with(
         mount: Mount,
         rates: RateLimits,
         change: impl FnOnce(ChatBuilder) -> ChatBuilder,
@@ -107,23 +107,23 @@ impl Site {
     }
 
     /// Posts fields, written in any of the three ways.
-    pub async fn post(&self, path: &str, fields: &Value, written: Written) -> Reply {
+    pub(crate) async fn post(&self, path: &str, fields: &Value, written: Written) -> Reply {
         Http::send(fill(self.http.request(Method::POST, path), fields, written)).await
     }
 
     /// Posts JSON.
-    pub async fn json(&self, path: &str, fields: Value) -> Reply {
+    pub(crate) async fn json(&self, path: &str, fields: Value) -> Reply {
         self.post(path, &fields, Written::Json).await
     }
 
     /// Registers someone through document 000; their token.
-    pub async fn nickname(&self, user_name: &str) -> String {
+    pub(crate) async fn nickname(&self, user_name: &str) -> String {
         let reply = self.json("/auth/register", nickname_fields(user_name)).await.expect(200);
         reply.json()["accessToken"].as_str().unwrap().to_owned()
     }
 
     /// Registers someone through document 002, code and all.
-    pub async fn email(&self, email: &str) {
+    pub(crate) async fn email(&self, email: &str) {
         let fields =
             json!({"name": "Eve", "passward": "sesame", "email": email, "mark": "captcha"});
         let sent = self.json("/auth/register", fields).await.expect(200).json();
@@ -134,12 +134,12 @@ impl Site {
     }
 
     /// The code, or the link, of the newest mail to `email`.
-    pub fn key(&self, email: &str) -> String {
+    pub(crate) fn key(&self, email: &str) -> String {
         self.mail.last_to(email).expect("a mail").key.expect("a code or link in it")
     }
 
     /// Logs in by document 002; the cookie, as a browser would send it.
-    pub async fn cookie(&self, email: &str) -> Cookie {
+    pub(crate) async fn cookie(&self, email: &str) -> Cookie {
         let fields = json!({"email": email, "password": "sesame"});
         let reply = self.json("/auth/login", fields).await.expect(200);
         assert_eq!(reply.json()["status"], "OK", "{}", reply.text());
@@ -147,19 +147,19 @@ impl Site {
     }
 
     /// The cookie that an answer sets.
-    pub fn jar(&self, reply: &Reply) -> Cookie {
+    pub(crate) fn jar(&self, reply: &Reply) -> Cookie {
         let pair = reply.header("set-cookie").split(';').next().unwrap().to_owned();
         assert!(pair.starts_with("chatcore_session="), "{pair}");
         Cookie { pair, http: self.http.clone() }
     }
 
     /// Whose name that is.
-    pub async fn user(&self, name: &str) -> UserId {
+    pub(crate) async fn user(&self, name: &str) -> UserId {
         self.chat.find_user(name).await.unwrap().expect("someone of that name")
     }
 
     /// A public room of `owner`.
-    pub async fn room(&self, owner: &str) -> RoomId {
+    pub(crate) async fn room(&self, owner: &str) -> RoomId {
         let owner = self.user(owner).await;
         self.chat.as_user(&owner).create_room(NewRoom::public("a room")).await.unwrap().room
     }
@@ -173,36 +173,36 @@ impl Drop for Site {
 
 /// A session, as a browser holds it.
 #[derive(Clone)]
-pub struct Cookie {
+pub(crate) struct Cookie {
     pair: String,
     http: Http,
 }
 
 impl Cookie {
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, path).header("cookie", &self.pair)
     }
 
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         Http::send(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         Http::send(self.request(Method::POST, path).json(body)).await
     }
 
-    pub async fn form(&self, path: &str, form: Form) -> Reply {
+    pub(crate) async fn form(&self, path: &str, form: Form) -> Reply {
         Http::send(self.request(Method::POST, path).multipart(form)).await
     }
 
     /// The token in it.
-    pub fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         self.pair.split_once('=').unwrap().1
     }
 }
 
 /// Writes `fields`, an object of strings for what is no JSON, into a request.
-pub fn fill(request: RequestBuilder, fields: &Value, written: Written) -> RequestBuilder {
+pub(crate) fn fill(request: RequestBuilder, fields: &Value, written: Written) -> RequestBuilder {
     let text = |value: &Value| value.as_str().expect("a form holds text").to_owned();
     let members: &Map<String, Value> = fields.as_object().unwrap();
     match written {
@@ -225,7 +225,7 @@ pub fn fill(request: RequestBuilder, fields: &Value, written: Written) -> Reques
 }
 
 /// What document 000 asks of who registers.
-pub fn nickname_fields(user_name: &str) -> Value {
+pub(crate) fn nickname_fields(user_name: &str) -> Value {
     json!({
         "nickName": format!("{user_name} the First"),
         "userName": user_name,
@@ -235,7 +235,7 @@ pub fn nickname_fields(user_name: &str) -> Value {
 }
 
 /// What document 003 asks of who registers; `id` is written out to 24 digits.
-pub fn accountname_fields(accountname: &str, id: u64) -> Value {
+pub(crate) fn accountname_fields(accountname: &str, id: u64) -> Value {
     json!({
         "_id": format!("{id:024x}"),
         "username": "Ann Droid",
@@ -246,7 +246,7 @@ pub fn accountname_fields(accountname: &str, id: u64) -> Value {
 }
 
 /// `fields` with one of them changed, or taken out by `null`.
-pub fn but(mut fields: Value, name: &str, value: Value) -> Value {
+pub(crate) fn but(mut fields: Value, name: &str, value: Value) -> Value {
     if value.is_null() {
         fields.as_object_mut().unwrap().remove(name);
     } else {
@@ -283,7 +283,7 @@ fn someone() -> UserId {
 }
 
 /// A server that knows every token for someone's, who is in a room, and whose database is away.
-pub async fn failing() -> Site {
+pub(crate) async fn failing() -> Site {
     let site = Site::with(dialect::all, RateLimits::off(), |builder| {
         builder.authenticator(Arc::new(Unreachable)).directory(Arc::new(Unreachable))
     })
@@ -294,7 +294,7 @@ pub async fn failing() -> Site {
 
 /// Blobs in memory, said to be elsewhere.
 #[derive(Debug, Default)]
-pub struct Addressed(MemoryBlobs);
+pub(crate) struct Addressed(MemoryBlobs);
 
 #[async_trait]
 impl BlobStore for Addressed {
@@ -316,10 +316,10 @@ impl BlobStore for Addressed {
 }
 
 /// A file of a form.
-pub fn file(name: &str, bytes: impl Into<Vec<u8>>) -> Part {
+pub(crate) fn file(name: &str, bytes: impl Into<Vec<u8>>) -> Part {
     Part::bytes(bytes.into()).file_name(name.to_owned())
 }
 
 /// An image of one pixel.
-pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\
+pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\
     \x89\0\0\0\rIDATx\x9cc\xf8\xff\xff?\x03\0\x08\xfc\x02\xfe\xa7\x9a\xa0\xa0\0\0\0\0IEND\xaeB`\x82";

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chatcore::Error;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http::{HeaderValue, StatusCode, header};
-
-use bytes::Bytes;
 
 use crate::problem::Problem;
 use crate::reply::{self, Response};
@@ -30,6 +29,12 @@ pub(super) fn hold_off(mut response: Response, wait: Option<Duration>) -> Respon
         }
     }
     response
+}
+
+/// `response` in place of a problem document, where a dialect has one answer for all failures. What is
+/// wrong with the server goes to the log all the same, and how long to wait into the headers.
+pub(super) fn instead(response: Response, cause: impl Into<Problem>) -> Response {
+    hold_off(response, cause.into().retry_after())
 }
 
 /// JSON that is made piece by piece, as fast as the client takes it.

@@ -40,13 +40,9 @@ fn error(message: &str) -> Response {
     reply::json(StatusCode::OK, &Says { message, status: "ERROR" })
 }
 
-/// The failure of a call, for a cause that the document does not know: the cause goes to the log, and
-/// the time to wait into the headers.
+/// The failure of a call, for a cause that the document does not know.
 fn failed(message: &str, cause: Error) -> Response {
-    let wait = cause.retry_after();
-    // Made for its record in the log.
-    let _ = Problem::from(cause);
-    answer::hold_off(error(message), wait)
+    answer::instead(error(message), cause)
 }
 
 /// The answer to a body that lacks fields, or that cannot be read at all.

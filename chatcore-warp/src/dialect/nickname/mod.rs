@@ -11,8 +11,9 @@ mod message;
 use chatcore::account::{
     AccountError, Login, LoginName, NewAccount, PasswordRules, Profile, Registered,
 };
-use chatcore::id::UserId;
-use chatcore::{Chat, Code, Error};
+use chatcore::attachment::Attachment;
+use chatcore::id::{AttachmentId, UserId};
+use chatcore::{Chat, Code, Error, Invalid};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ use super::answer;
 use super::files;
 use super::input::{self, Faults};
 use super::who;
-use crate::body::{BodyError, Fields};
+use crate::body::{BodyError, Fields, File};
 use crate::problem::Problem;
 use crate::reply::{self, Response};
 use crate::router::Call;
@@ -106,30 +107,32 @@ async fn try_register(chat: &Chat, call: &Call, mut fields: Fields) -> Result<St
     let password = input::password(&mut faults, &fields, "password");
     let confirmed = input::password(&mut faults, &fields, "confirmPassword");
     // A form that was sent without its file has an empty text instead.
-    if fields.optional_string("avatar").is_ok_and(|text| text.is_some_and(|t| !t.is_empty()))
-        || fields.optional_string("avatar").is_err()
-    {
-        faults.add(chatcore::Invalid::new("avatar", "avatar must be a file"));
+    if !matches!(fields.optional_string("avatar"), Ok(None | Some(""))) {
+        faults.add(Invalid::new("avatar", "avatar must be a file"));
     }
     faults.none().map_err(|faults| bad_fields(&faults))?;
     if password != confirmed {
         return Err(says(StatusCode::BAD_REQUEST, "password and confirmPassword differ"));
     }
 
-    // The picture first: one that is refused must not leave an account without it behind.
+    let addr = call.peer().map(|peer| peer.ip);
     let id = UserId::random(&**chat.random());
-    let picture = match files::take(&mut fields, Some("avatar")).into_iter().next() {
-        None => None,
-        Some(file) => {
-            let stored = crate::files::store(chat.attachments(), &id, file, true).await;
-            Some(stored.map_err(|error| refused(&error.into()))?)
-        }
-    };
-    let account = NewAccount {
-        id: Some(id),
+    let mut account = NewAccount {
+        id: Some(id.clone()),
         password_rules: PasswordRules::LENIENT,
-        addr: call.peer().map(|peer| peer.ip),
+        addr,
         ..NewAccount::handle(user_name, password).display_name(nick_name)
+    };
+    let mut pictures = files::take(&mut fields, Some("avatar")).into_iter();
+    let picture = match (pictures.next(), pictures.next()) {
+        (None, _) => None,
+        (Some(_), Some(_)) => return Err(says(StatusCode::BAD_REQUEST, "avatar must be one file")),
+        // The picture first: one that is refused must not leave an account without it behind.
+        (Some(file), None) => {
+            chat.accounts().count_registration(addr).map_err(not_registered)?;
+            account.addr = None;
+            Some(store_picture(chat, &id, file).await?)
+        }
     };
     let registered = chat.accounts().register(account).await;
     let user = match registered.map(Registered::account) {
@@ -151,11 +154,21 @@ async fn try_register(chat: &Chat, call: &Call, mut fields: Fields) -> Result<St
     Ok(signed_in.tokens.session_token)
 }
 
-async fn wear(
-    chat: &Chat,
-    user: &UserId,
-    picture: &chatcore::id::AttachmentId,
-) -> Result<(), Error> {
+/// Stores a picture for an account that is yet to be made.
+async fn store_picture(chat: &Chat, owner: &UserId, file: File) -> Result<Attachment, Response> {
+    let stored = crate::files::store(chat.attachments(), owner, file, true).await;
+    stored.map_err(|error| {
+        let problem = Problem::from(error);
+        // A file that is no image is a field that is not as it should be.
+        match problem.code() {
+            Code::UnsupportedMedia => refused(&problem.under(StatusCode::BAD_REQUEST)),
+            _ => refused(&problem),
+        }
+    })
+}
+
+/// Makes a stored picture that of its owner, now that there is one.
+async fn wear(chat: &Chat, user: &UserId, picture: &AttachmentId) -> Result<(), Error> {
     chat.attachments().set_avatar(picture, user).await?;
     chat.accounts().set_avatar(user, Some(picture.clone())).await?;
     Ok(())

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::caller;
 use super::entries::Scribe;
 use crate::dialect::answer;
-use crate::problem::Problem;
 use crate::reply::{self, Response};
 use crate::router::Call;
 
@@ -34,9 +33,8 @@ pub(in crate::dialect) async fn logs(chat: Chat, call: Call) -> Response {
     match read(reader, &call).await {
         Ok(response) => response,
         Err(error) => {
-            // Made for its record in the log: the document has one answer for all failures.
-            let _ = Problem::from(error);
-            reply::json(StatusCode::BAD_REQUEST, &NoLogs { logs: [] })
+            let none = reply::json(StatusCode::BAD_REQUEST, &NoLogs { logs: [] });
+            answer::instead(none, error)
         }
     }
 }

@@ -26,14 +26,8 @@ pub(in crate::dialect) async fn rooms(chat: Chat, call: Call) -> Response {
     };
     match list(&chat, &identity.user, call.segment("userid")).await {
         Ok(response) => response,
-        Err(error) => answer::hold_off(reply::json(StatusCode::BAD_REQUEST, &()), note(error)),
+        Err(error) => answer::instead(reply::json(StatusCode::BAD_REQUEST, &()), error),
     }
-}
-
-/// Puts a failure into the log where it belongs there, as the document has one answer for all, and
-/// says how long to wait, if waiting helps.
-fn note(error: Error) -> Option<std::time::Duration> {
-    Problem::from(error).retry_after()
 }
 
 fn not_you() -> Error {
@@ -133,7 +127,7 @@ pub(in crate::dialect) async fn room(chat: Chat, mut call: Call) -> Response {
         Ok(roomid) => reply::json(StatusCode::OK, &RoomAnswer { roomid: Some(&roomid) }),
         Err(error) => {
             let response = reply::json(StatusCode::BAD_REQUEST, &RoomAnswer { roomid: None });
-            answer::hold_off(response, note(error))
+            answer::instead(response, error)
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use super::{Accounts, settle};
 use crate::account::secret_code::{CONFIRM_DIGITS, SecretCodes};
 use crate::account::{
@@ -21,6 +23,15 @@ struct Wanted {
 }
 
 impl Accounts {
+    /// Counts a registration from `addr` ahead of time: for a caller who has costly work to do before
+    /// [`register`](Self::register), which counts it again unless it is given no address.
+    ///
+    /// # Errors
+    /// [`RateLimited`](AccountError::RateLimited).
+    pub fn count_registration(&self, addr: Option<IpAddr>) -> Result<(), AccountError> {
+        Ok(self.inner.throttles.register(addr)?)
+    }
+
     /// Registers someone.
     ///
     /// With a handle the account is there at once; with an address alone it waits for the mailed code
