@@ -249,10 +249,10 @@ impl Seq {
     /// The largest that the wire carries.
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// The next place.
+    /// The next place. After the last that can be counted, which no log reaches, that one again.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -139,7 +139,13 @@ impl LiveEntries {
             match found {
                 Read::Upto(_) => {}
                 Read::Ended => return Ok(None),
-                Read::Behind(_) => self.page().await?,
+                Read::Behind(_) => {
+                    self.page().await?;
+                    // What the ring has no more, the log has; unless the room is gone.
+                    if self.ready.is_empty() {
+                        return Ok(None);
+                    }
+                }
                 Read::Nothing => {
                     self.page().await?;
                     if self.ready.is_empty() {
@@ -153,8 +159,11 @@ impl LiveEntries {
 
     async fn page(&mut self) -> Result<(), Error> {
         let page = self.chat.store().entries(&self.room, self.cursor, PAGE).await?;
+        // What is committed but not yet told of waits: it may be what puts the caller out.
+        let told = self.subscription.newest().unwrap_or_default().max(self.resume.head_seq);
         let end = self.subscription.end().unwrap_or(Seq::MAX);
-        self.ready.extend(page.into_iter().take_while(|entry| entry.seq < end));
+        self.ready
+            .extend(page.into_iter().take_while(|entry| entry.seq <= told && entry.seq < end));
         Ok(())
     }
 

@@ -40,7 +40,7 @@ pub struct Stats {
 
 impl Caller {
     /// Numbers, and what happened last in the rooms that the caller may read. The list ends with
-    /// whole commits, so it can be a little longer than asked for.
+    /// a whole [`Run`](crate::store::Run), so it can be that much longer than asked for.
     ///
     /// # Errors
     /// The store's.

@@ -188,9 +188,12 @@ impl Pump {
         if page.first().map(|entry| entry.seq) != Some(after.next()) {
             return self.lose(now, slot, GapReason::Retention);
         }
+        // What is committed but not yet told of waits: it may be what puts the client out.
+        let told = place.subscription.newest().unwrap_or_default().max(place.head);
         let end = place.subscription.end().unwrap_or(Seq::MAX);
         let allowance = self.session.allowance(slot) as usize;
-        let entries = page.iter().take(allowance).take_while(|entry| entry.seq < end);
+        let theirs = |entry: &&Entry| entry.seq <= told && entry.seq < end;
+        let entries = page.iter().take(allowance).take_while(theirs);
         for entry in entries {
             self.outbox.push(wire.event(entry));
             self.session.delivered(slot, entry.seq);

@@ -86,7 +86,8 @@ impl Hub {
             let hides = matches!(&entry.body, Body::Room { visibility, .. }
                 if *visibility != RoomKind::Public);
             if let Some(tail) = tail {
-                tail.push(entry);
+                // Ends first: whoever finds an entry here, or a later one in the log, must find that
+                // it is not theirs.
                 match &moved {
                     Some(Moved { user, state: Membership::Joined }) => tail.joined(user),
                     Some(Moved { user, state }) if *state != Membership::Invited => {
@@ -97,6 +98,7 @@ impl Hub {
                 if hides {
                     tail.end(seq, |_, joined| !joined);
                 }
+                tail.push(entry);
                 if !woken.iter().any(|t| Arc::ptr_eq(t, &tail)) {
                     woken.push(tail);
                 }

@@ -264,6 +264,9 @@ impl Subscription {
     }
 
     /// The newest entry at hand; none if there is none.
+    ///
+    /// What is in the log beyond it is committed but not yet told of, and may put this reader out:
+    /// look here before handing on what was read from the log, and then at [`end`](Self::end).
     pub fn newest(&self) -> Option<Seq> {
         lock(&self.tail.ring).live.back().map(|live| live.entry.seq)
     }

@@ -1,5 +1,6 @@
 //! A message on its way into the log.
 
+use serde_json::Value;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::{Error, Invalid};
@@ -9,6 +10,11 @@ use crate::room::Rejection;
 
 /// Marks that one character may carry: enough for every living script, not for a tower of them.
 const COMBINING_MARKS: usize = 16;
+
+/// How deep `meta` may be nested. With what surrounds it in a page of history it stays within the 32
+/// of a frame, and far within what every reader of JSON takes: one message that cannot be read would
+/// close the whole page to everyone.
+const META_DEPTH: usize = 24;
 
 /// What to send.
 ///
@@ -28,7 +34,7 @@ pub struct Draft {
     /// Files that the sender has uploaded before.
     pub attachments: Vec<AttachmentId>,
     /// The host's own data.
-    pub meta: Option<serde_json::Value>,
+    pub meta: Option<Value>,
 }
 
 impl Draft {
@@ -72,6 +78,10 @@ impl Draft {
                 Rejection::TooMany { what: "attachments of a message", most: most as u64 }.into()
             );
         }
+        if self.meta.as_ref().is_some_and(|meta| is_deeper(meta, META_DEPTH)) {
+            let problem = format!("meta must not be nested deeper than {META_DEPTH}");
+            return Err(Invalid::new("meta", problem).into());
+        }
         if let Some(meta) = &self.meta
             && meta.to_string().len() > limits.meta_bytes
         {
@@ -92,6 +102,15 @@ impl Draft {
         ];
         parts.extend(self.attachments.iter().map(|id| id.as_str().as_bytes()));
         fingerprint(&parts)
+    }
+}
+
+/// Whether more than `most` arrays and objects lie inside one another.
+fn is_deeper(value: &Value, most: usize) -> bool {
+    match value {
+        Value::Array(items) => most == 0 || items.iter().any(|item| is_deeper(item, most - 1)),
+        Value::Object(map) => most == 0 || map.values().any(|item| is_deeper(item, most - 1)),
+        _ => false,
     }
 }
 

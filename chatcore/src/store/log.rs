@@ -44,7 +44,7 @@ pub enum Toward {
 }
 
 /// A stretch of one room's log with nothing of another room committed in between: a row of the order
-/// of commits. The newest one grows; those before it stay as they are.
+/// of commits. The newest one grows, up to [`Run::ENTRIES`]; those before it stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Its place in the order of commits, from 1.
@@ -55,6 +55,11 @@ pub struct Run {
     pub first: Seq,
     /// Its last entry.
     pub last: Seq,
+}
+
+impl Run {
+    /// The most entries that one run spans, so that whoever reads whole runs reads a bounded number.
+    pub const ENTRIES: u64 = 256;
 }
 
 /// Writes and reads the logs of rooms.

@@ -185,7 +185,11 @@ impl Logs {
             }
             log.entries.push(entry.clone());
             match self.runs.last_mut() {
-                Some(run) if run.room == entry.room && run.last.next() == entry.seq => {
+                Some(run)
+                    if run.room == entry.room
+                        && run.last.next() == entry.seq
+                        && entry.seq.0 - run.first.0 < Run::ENTRIES =>
+                {
                     run.last = entry.seq;
                 }
                 _ => self.runs.push(Run {

@@ -7,10 +7,10 @@ use sqlx::sqlite::SqliteConnection;
 use super::views::Before;
 use crate::id::RoomId;
 use crate::room::{Changes, Member, Room};
-use crate::store::StoreError;
 use crate::store::sqlite::error::corrupt;
 use crate::store::sqlite::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sqlite::script::Script;
+use crate::store::{Run, StoreError};
 
 const ROOMS: &str = "\
 INSERT INTO rooms (pk, id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, \
@@ -91,11 +91,13 @@ ON CONFLICT DO NOTHING";
 const PINS_GONE: &str = "\
 DELETE FROM pins WHERE (room, seq) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
 
-/// The first run of a batch goes on with the last one that is there, if it is of the same room.
+/// The first run of a batch goes on with the last one that is there, if it is of the same room and
+/// does not grow too long by that.
 const RUNS: &str = "\
 INSERT INTO runs (pos, room, first, last) \
 SELECT (SELECT r.pos FROM runs r WHERE key = 0 AND r.pos = (SELECT max(pos) FROM runs) \
-        AND r.room = value ->> 0 AND r.last = (value ->> 1) - 1), \
+        AND r.room = value ->> 0 AND r.last = (value ->> 1) - 1 \
+        AND (value ->> 2) - r.first < (value ->> 3)), \
        value ->> 0, value ->> 1, value ->> 2 \
 FROM json_each(?) WHERE true ORDER BY key \
 ON CONFLICT (pos) DO UPDATE SET last = excluded.last";
@@ -264,13 +266,18 @@ fn log(script: &mut Script, changes: &Changes, numbers: &Numbers<'_>) -> Result<
     let mut runs: Vec<(&RoomId, u64, u64)> = Vec::new();
     for entry in &changes.entries {
         match runs.last_mut() {
-            Some((room, _, last)) if **room == entry.room => *last = entry.seq.0,
+            Some((room, first, last))
+                if **room == entry.room && entry.seq.0 - *first < Run::ENTRIES =>
+            {
+                *last = entry.seq.0;
+            }
             _ => runs.push((&entry.room, entry.seq.0, entry.seq.0)),
         }
     }
     script.add_some(
         RUNS,
-        runs.into_iter().map(|(room, first, last)| Ok((numbers.get(room)?, first, last))),
+        runs.into_iter()
+            .map(|(room, first, last)| Ok((numbers.get(room)?, first, last, Run::ENTRIES))),
     )?;
     let messages = changes.entries.iter().filter(|e| e.n.is_some()).count();
     if messages > 0 {

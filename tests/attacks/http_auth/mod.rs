@@ -1,0 +1,7 @@
+//! HTTP, and who one is.
+
+mod bodies;
+mod credentials;
+mod crowds;
+mod origins;
+mod slow;

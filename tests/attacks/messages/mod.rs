@@ -1,0 +1,5 @@
+//! Messages: sent once, in one order, changed by whom they belong to.
+
+mod content;
+mod once;
+mod others;

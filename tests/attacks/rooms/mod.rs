@@ -1,0 +1,6 @@
+//! Rooms: who may know of them, enter, rule and write.
+
+mod caps;
+mod hidden;
+mod power;
+mod races;
