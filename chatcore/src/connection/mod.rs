@@ -78,8 +78,8 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Serves the client until one side ends it.
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps what it takes twice")]
     pub fn run(mut self) -> impl Future<Output = Ended> + Send {
-        // Lent, not moved: a future that takes its connection holds it twice.
         async move { self.serve().await }
     }
 
