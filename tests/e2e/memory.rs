@@ -1,6 +1,6 @@
 //! Large answers out of small memory.
 
-use chatcore_tests::{Encoding, Http, Server, count};
+use chatcore_tests::{Encoding, Server, count};
 use futures_util::StreamExt as _;
 use serde_json::json;
 
@@ -11,8 +11,8 @@ const GROWTH_KIB: u64 = 16 * 1024;
 /// still much larger than what may be used.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_of_a_large_room_is_streamed_in_small_memory() {
-    let messages = count("CHATCORE_E2E_LOG", 8_000);
-    let padding = if messages < 100_000 { 5_000 } else { 100 };
+    let messages = count("CHATCORE_E2E_LOG", 6_000);
+    let padding = if messages < 100_000 { 4_000 } else { 100 };
     let mut server = Server::start().await;
     let people = server.http().register_many("writer", 10).await;
     let room = people[0].create_room("public", "large").await;
@@ -20,15 +20,15 @@ async fn the_log_of_a_large_room_is_streamed_in_small_memory() {
         person.enter(&room).await;
     }
     fill(&server, &people, &room, messages, padding).await;
-
-    let path = format!("/v1/logs/{room}");
-    // Once for what is made once: connections to the store, and the like.
-    let warm = Http::send(people[0].http.request(reqwest::Method::GET, "/v1/stats")).await;
-    assert_eq!(warm.status, 200);
+    // What the writing took must not hide what the reading takes.
+    server.stop().await;
+    server.restart().await;
+    let small = people[1].create_room("public", "small").await;
+    people[1].http.get(&format!("/v1/logs/{small}")).await.expect(200);
     server.process().forget_peak();
     let before = server.process().resident_kib();
 
-    let request = people[0].http.request(reqwest::Method::GET, &path);
+    let request = people[0].http.request(reqwest::Method::GET, &format!("/v1/logs/{room}"));
     let response = request.send().await.expect("an answer");
     assert_eq!(response.status().as_u16(), 200);
     let mut body = response.bytes_stream();
@@ -40,11 +40,14 @@ async fn the_log_of_a_large_room_is_streamed_in_small_memory() {
     }
     let grown = server.process().peak_kib().saturating_sub(before);
 
-    let answer: serde_json::Value = serde_json::from_slice(&bytes).expect("it is JSON");
-    let logs = answer["logs"].as_array().expect("a list");
-    assert_eq!(logs.len(), messages);
-    assert!(bytes.len() as u64 > 2 * GROWTH_KIB * 1024 || messages >= 100_000);
-    println!("{messages} messages, {} bytes: {grown} KiB", bytes.len());
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        logs: Vec<serde::de::IgnoredAny>,
+    }
+    let answer: Answer = serde_json::from_slice(&bytes).expect("it is JSON");
+    assert_eq!(answer.logs.len(), messages);
+    println!("{messages} messages, {} bytes; the server grew by {grown} KiB", bytes.len());
+    assert!(bytes.len() as u64 > GROWTH_KIB * 1024, "the whole of it would not fit");
     assert!(grown < GROWTH_KIB, "{grown} KiB for {} bytes", bytes.len());
 }
 
