@@ -184,7 +184,7 @@ export class Chat extends EventTarget {
       return;
     }
     if (entry.user === this.#me.id && entry.client_msg_id) this.outbox.remove(entry.client_msg_id);
-    if (entry.kind === 'room') this.#tell('room');
+    if (room === this.current && entry.kind !== 'message') this.#tell('room');
     this.#ack(room);
     this.#tell('items', room.id);
     this.#tell('rooms');
