@@ -1,13 +1,19 @@
 //! The page, used as a person would: in a real browser, by what is seen and clicked.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use chatcore::Chat;
+use chatcore::store::memory::MemoryStore;
 use chatcore_tests::browser::Browser;
 use chatcore_tests::{Encoding, PATIENCE, Person, Server};
+use chatcore_warp::serve::{ServeConfig, serve};
 use fantoccini::Locator;
 use fantoccini::elements::Element;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use warp::Filter as _;
 
 /// One person at the page.
 struct Page {
@@ -28,8 +34,12 @@ fn named(testid: &str) -> String {
 
 impl Page {
     async fn open(server: &Server) -> Option<Self> {
+        Self::at(&server.url("/")).await
+    }
+
+    async fn at(url: &str) -> Option<Self> {
         let page = Self { browser: Browser::start().await? };
-        page.browser.goto(&server.url("/")).await.unwrap();
+        page.browser.goto(url).await.unwrap();
         page.appears("login-form").await;
         page.script(WATCH).await;
         Some(page)
@@ -249,4 +259,25 @@ async fn a_reload_keeps_the_session_and_older_messages_come_back_on_demand() {
     page.connected().await;
     page.appears("joined-room").await;
     page.was_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_works_under_a_path_of_the_application_s_own() {
+    let chat = Chat::builder(Arc::new(MemoryStore::new())).build().await.unwrap();
+    let routes = chatcore_warp::routes(chat, chatcore_warp::Config::default());
+    let application = warp::path("support").and(warp::path("chat")).and(routes);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        serve(listener, application, ServeConfig::default(), std::future::pending()).await
+    });
+    for path in ["/support/chat", "/support/chat/"] {
+        let Some(page) = Page::at(&format!("http://{address}{path}")).await else { return };
+        page.register(if path.ends_with('/') { "ann" } else { "bob" }, "correct horse battery")
+            .await;
+        page.make_room("tea").await;
+        page.say("Hello").await;
+        page.until("document.querySelector(\"[data-testid='message'][data-seq]\")").await;
+        page.was_well().await;
+    }
 }

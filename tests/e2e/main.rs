@@ -3,6 +3,8 @@
 //! Counts are small enough for every run; `CHATCORE_E2E_…` raises them for a soak, as each scenario
 //! says.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod browser;
 mod conversation;
 mod durability;

@@ -184,7 +184,9 @@ export class Chat extends EventTarget {
       return;
     }
     if (entry.user === this.#me.id && entry.client_msg_id) this.outbox.remove(entry.client_msg_id);
-    if (entry.kind === 'room') this.#tell('room');
+    if (room === this.current && entry.kind !== 'message') this.#tell('room');
+    // Whether who is banned was in the room, the entry does not say.
+    if (entry.kind === 'ban') this.refresh().catch(() => {});
     this.#ack(room);
     this.#tell('items', room.id);
     this.#tell('rooms');

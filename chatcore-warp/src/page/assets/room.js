@@ -3,8 +3,8 @@
 /** Items kept while someone reads the newest; older ones come back from the history. */
 const KEPT = 400;
 
-/** Kinds that are shown as a line between the messages. */
-const NOTICES = new Set(['enter', 'leave', 'invite', 'kick', 'ban', 'unban', 'mute', 'unmute', 'role', 'room']);
+/** Kinds of which nothing but a line between the messages is shown. */
+const NOTICES = new Set(['invite', 'ban', 'unban', 'mute', 'unmute', 'role']);
 
 export class Room {
   constructor(summary) {
@@ -81,6 +81,12 @@ export class Room {
         this.topic = entry.topic ?? '';
         this.kind = entry.visibility ?? this.kind;
         if (entry.seq > 1) this.items.push(entry);
+        break;
+      case 'enter':
+      case 'leave':
+      case 'kick':
+        this.members += entry.kind === 'enter' ? 1 : -1;
+        this.items.push(entry);
         break;
       default:
         // Kinds of a later version are no reason to stop.
