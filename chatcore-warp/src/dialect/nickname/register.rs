@@ -6,7 +6,7 @@ use chatcore::id::{AttachmentId, UserId};
 use chatcore::{Chat, Code, Error, Invalid};
 use http::StatusCode;
 
-use super::{bad_fields, not_registered, refused, says, welcome};
+use super::{not_registered, refused, welcome};
 use crate::body::{Fields, File};
 use crate::dialect::input::{self, Faults};
 use crate::dialect::{files, who};
@@ -30,7 +30,7 @@ struct Request {
     avatar: Option<File>,
 }
 
-fn read(mut fields: Fields) -> Result<Request, Response> {
+fn read(mut fields: Fields) -> Result<Request, Problem> {
     let known = ["nickName", "userName", "password", "confirmPassword", "avatar"];
     let mut faults = Faults::default();
     faults.refuse_others(&fields, &known);
@@ -47,16 +47,17 @@ fn read(mut fields: Fields) -> Result<Request, Response> {
     if !pictures.is_empty() {
         faults.add(Invalid::new("avatar", "avatar must be one file"));
     }
-    faults.none().map_err(|faults| bad_fields(&faults))?;
+    faults.none().map_err(|faults| Problem::new(Code::BadRequest, faults.to_string()))?;
     if password != confirmed {
-        return Err(says(StatusCode::BAD_REQUEST, "password and confirmPassword differ"));
+        return Err(Problem::new(Code::BadRequest, "password and confirmPassword differ"));
     }
     Ok(Request { nick_name, user_name, password, avatar })
 }
 
 /// Makes the account; a token of its first session.
 async fn try_register(chat: &Chat, call: &Call, fields: Fields) -> Result<String, Response> {
-    let Request { nick_name, user_name, password, avatar } = read(fields)?;
+    let Request { nick_name, user_name, password, avatar } =
+        read(fields).map_err(|problem| refused(&problem))?;
     let addr = call.peer().map(|peer| peer.ip);
     let id = UserId::random(&**chat.random());
     let mut account = NewAccount {
