@@ -207,3 +207,39 @@ async fn logging_out_by_a_document_ends_the_websocket() {
     let ended = socket.ended().await;
     assert!(matches!(ended, Ended::Closed(4003, _)), "revoked: {ended:?}");
 }
+
+#[tokio::test]
+async fn of_many_who_want_one_name_at_once_one_gets_it() {
+    let site = Site::start().await;
+    for round in 0..5 {
+        let name = format!("anna{round}");
+        let wanting = (0..8).map(|n| {
+            let fields = if n % 2 == 0 {
+                nickname_fields(&name)
+            } else {
+                accountname_fields(&name, round * 100 + n)
+            };
+            site.json("/auth/register", fields)
+        });
+        let replies = futures_util::future::join_all(wanting.collect::<Vec<_>>()).await;
+        let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+        let got = statuses.iter().filter(|status| **status == 200).count();
+        assert_eq!(got, 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 401 | 409)), "{statuses:?}");
+    }
+}
+
+#[tokio::test]
+async fn picture_of_who_does_not_get_the_name_is_not_kept() {
+    let site = Site::start().await;
+    site.nickname("alice").await;
+    let fields = nickname_fields("alice");
+    let form = ["nickName", "userName", "password", "confirmPassword"]
+        .into_iter()
+        .fold(Form::new(), |form, name| form.text(name, fields[name].as_str().unwrap().to_owned()))
+        .part("avatar", file("me.png", PNG));
+    let request = site.http.request(reqwest::Method::POST, "/auth/register").multipart(form);
+    chatcore_tests::Http::send(request).await.expect(401);
+    let swept = site.chat.attachments().sweep().await.unwrap();
+    assert_eq!((swept.removed, swept.failed), (1, 0), "given up at once, not at its age");
+}

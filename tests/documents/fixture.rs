@@ -19,8 +19,8 @@ use chatcore::id::{RoomId, UserId};
 use chatcore::limits::Limits;
 use chatcore::mail::MemoryMailer;
 use chatcore::room::NewRoom;
-use chatcore::store::StoreError;
 use chatcore::store::memory::MemoryStore;
+use chatcore::store::{Store, StoreError};
 use chatcore::testing::ManualClock;
 use chatcore_tests::{Http, Reply};
 use chatcore_warp::serve::{ServeConfig, serve};
@@ -28,6 +28,7 @@ use chatcore_warp::{Config, dialect};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use warp::filters::BoxedFilter;
@@ -43,6 +44,8 @@ pub(crate) struct Site {
     pub(crate) mail: Arc<MemoryMailer>,
     pub(crate) clock: Arc<ManualClock>,
     task: JoinHandle<()>,
+    /// Where the store is, if it is on disk.
+    _data: TempDir,
 }
 
 /// What a dialect's module gives: see `chatcore_warp::dialect`.
@@ -91,7 +94,8 @@ impl Site {
         let settings = AccountSettings { passwords, rates, ..AccountSettings::default() };
         let mut limits = Limits::default();
         limits.sends_per_user = None;
-        let builder = Chat::builder(Arc::new(MemoryStore::new()))
+        let data = tempfile::tempdir().unwrap();
+        let builder = Chat::builder(store(&data).await)
             .mailer(mail.clone())
             .clock(clock.clone())
             .limits(limits)
@@ -103,7 +107,7 @@ impl Site {
         let task = tokio::spawn(async move {
             let _ = serve(listener, filter, ServeConfig::default(), std::future::pending()).await;
         });
-        Self { http: Http::new(address), address, chat, mail, clock, task }
+        Self { http: Http::new(address), address, chat, mail, clock, task, _data: data }
     }
 
     /// Posts fields, written in any of the three ways.
@@ -221,6 +225,18 @@ pub(crate) fn fill(request: RequestBuilder, fields: &Value, written: Written) ->
                 .fold(Form::new(), |form, (name, value)| form.text(name.clone(), text(value)));
             request.multipart(form)
         }
+    }
+}
+
+/// The store of `CHATCORE_DOCUMENTS_STORE`, `sqlite` or `memory`; without it, memory.
+async fn store(data: &TempDir) -> Arc<dyn Store> {
+    match std::env::var("CHATCORE_DOCUMENTS_STORE").as_deref() {
+        Ok("sqlite") => {
+            let url = format!("sqlite:{}", data.path().join("chat.db").display());
+            chatcore::store::open(&url).await.unwrap()
+        }
+        Ok("memory") | Err(_) => Arc::new(MemoryStore::new()),
+        Ok(other) => panic!("CHATCORE_DOCUMENTS_STORE must be sqlite or memory, not {other}"),
     }
 }
 

@@ -4,13 +4,13 @@ use chatcore::hub::Membership;
 use chatcore::id::{RoomId, UserId};
 use chatcore::log::Draft;
 use chatcore::room::Rejection;
-use chatcore::{Chat, Code, Error};
+use chatcore::{Chat, Error};
 
 use super::{error, failed, ok};
 use crate::auth;
 use crate::body::File;
 use crate::dialect::input::Faults;
-use crate::dialect::{files, who};
+use crate::dialect::{answer, files, who};
 use crate::reply::Response;
 use crate::router::Call;
 
@@ -25,8 +25,9 @@ struct Request {
 
 /// `POST /upload`: stores a file, and says where it is in a message of the room.
 pub(in crate::dialect) async fn upload(chat: Chat, mut call: Call) -> Response {
-    let Ok(identity) = auth::identify(&chat, &call).await else {
-        return error(NOT_SENT);
+    let identity = match auth::identify(&chat, &call).await {
+        Ok(identity) => identity,
+        Err(cause) => return answer::instead(error(NOT_SENT), cause),
     };
     let request = match read(&chat, &mut call, &identity.user).await {
         Ok(Some(request)) => request,
@@ -83,12 +84,7 @@ async fn send(chat: &Chat, call: &Call, user: &UserId, request: Request) -> Resu
 pub(in crate::dialect) async fn download(chat: Chat, call: Call) -> Response {
     match files::download(&chat, &call).await {
         Ok(response) => response,
-        Err(problem) => {
-            if problem.code() != Code::NotFound {
-                tracing::debug!(code = %problem.code(), "a file was not served");
-            }
-            error(NO_FILE)
-        }
+        Err(cause) => answer::instead(error(NO_FILE), cause),
     }
 }
 

@@ -7,13 +7,11 @@
 //! The document states no bounds for passwords, so that its clients' people may have short ones.
 
 mod message;
+mod register;
 
-use chatcore::account::{
-    AccountError, Login, LoginName, NewAccount, PasswordRules, Profile, Registered,
-};
-use chatcore::attachment::Attachment;
-use chatcore::id::{AttachmentId, UserId};
-use chatcore::{Chat, Code, Error, Invalid};
+use chatcore::account::{AccountError, Login, LoginName, Profile};
+use chatcore::id::UserId;
+use chatcore::{Chat, Code, Error};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -21,12 +19,13 @@ use super::answer;
 use super::files;
 use super::input::{self, Faults};
 use super::who;
-use crate::body::{BodyError, Fields, File};
+use crate::body::{BodyError, Fields};
 use crate::problem::Problem;
 use crate::reply::{self, Response};
 use crate::router::Call;
 
 pub(super) use message::message;
+pub(super) use register::register;
 
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -86,92 +85,8 @@ fn says(status: StatusCode, message: &'static str) -> Response {
     refused(&Problem::new(code, message).under(status))
 }
 
-/// `POST /auth/register`: makes the account and logs it in.
-pub(super) async fn register(chat: &Chat, call: &Call, fields: Fields) -> Response {
-    match try_register(chat, call, fields).await {
-        Ok(token) => welcome("Register Successfully", &token),
-        Err(response) => response,
-    }
-}
-
 fn welcome(message: &'static str, access_token: &str) -> Response {
     reply::json(StatusCode::OK, &Welcome { success: true, message, access_token })
-}
-
-async fn try_register(chat: &Chat, call: &Call, mut fields: Fields) -> Result<String, Response> {
-    let known = ["nickName", "userName", "password", "confirmPassword", "avatar"];
-    let mut faults = Faults::default();
-    faults.refuse_others(&fields, &known);
-    let nick_name = faults.required(&fields, "nickName").to_owned();
-    let user_name = faults.required(&fields, "userName").to_owned();
-    let password = input::password(&mut faults, &fields, "password");
-    let confirmed = input::password(&mut faults, &fields, "confirmPassword");
-    // A form that was sent without its file has an empty text instead.
-    if !matches!(fields.optional_string("avatar"), Ok(None | Some(""))) {
-        faults.add(Invalid::new("avatar", "avatar must be a file"));
-    }
-    faults.none().map_err(|faults| bad_fields(&faults))?;
-    if password != confirmed {
-        return Err(says(StatusCode::BAD_REQUEST, "password and confirmPassword differ"));
-    }
-
-    let addr = call.peer().map(|peer| peer.ip);
-    let id = UserId::random(&**chat.random());
-    let mut account = NewAccount {
-        id: Some(id.clone()),
-        password_rules: PasswordRules::LENIENT,
-        addr,
-        ..NewAccount::handle(user_name, password).display_name(nick_name)
-    };
-    let mut pictures = files::take(&mut fields, Some("avatar")).into_iter();
-    let picture = match (pictures.next(), pictures.next()) {
-        (None, _) => None,
-        (Some(_), Some(_)) => return Err(says(StatusCode::BAD_REQUEST, "avatar must be one file")),
-        // The picture first: one that is refused must not leave an account without it behind.
-        (Some(file), None) => {
-            chat.accounts().count_registration(addr).map_err(not_registered)?;
-            account.addr = None;
-            Some(store_picture(chat, &id, file).await?)
-        }
-    };
-    let registered = chat.accounts().register(account).await;
-    let user = match registered.map(Registered::account) {
-        Ok(Some(account)) => account.id,
-        Ok(None) => return Err(refused(&Problem::internal())),
-        Err(error) => {
-            files::discard(chat.attachments(), picture.as_slice()).await;
-            return Err(not_registered(error));
-        }
-    };
-    if let Some(picture) = picture
-        && let Err(error) = wear(chat, &user, &picture.id).await
-    {
-        // The account is there, and registering again would find it taken.
-        tracing::warn!(%error, "an account was made without its picture");
-    }
-    let signed_in = chat.accounts().start_session(&user, who::new_session(call)).await;
-    let signed_in = signed_in.map_err(|error| refused(&Error::from(error).into()))?;
-    Ok(signed_in.tokens.session_token)
-}
-
-/// Stores a picture for an account that is yet to be made.
-async fn store_picture(chat: &Chat, owner: &UserId, file: File) -> Result<Attachment, Response> {
-    let stored = crate::files::store(chat.attachments(), owner, file, true).await;
-    stored.map_err(|error| {
-        let problem = Problem::from(error);
-        // A file that is no image is a field that is not as it should be.
-        match problem.code() {
-            Code::UnsupportedMedia => refused(&problem.under(StatusCode::BAD_REQUEST)),
-            _ => refused(&problem),
-        }
-    })
-}
-
-/// Makes a stored picture that of its owner, now that there is one.
-async fn wear(chat: &Chat, user: &UserId, picture: &AttachmentId) -> Result<(), Error> {
-    chat.attachments().set_avatar(picture, user).await?;
-    chat.accounts().set_avatar(user, Some(picture.clone())).await?;
-    Ok(())
 }
 
 fn bad_fields(faults: &Faults) -> Response {

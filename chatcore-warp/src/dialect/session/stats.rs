@@ -1,9 +1,10 @@
 //! `GET /v1/stats`: how much there is, and what happened last.
 
 use chatcore::chat::StatsQuery;
+use chatcore::id::UserId;
 use chatcore::{Chat, Code, Error, Invalid};
 use http::{HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::caller;
@@ -34,14 +35,15 @@ struct Query {
     before: Option<u64>,
 }
 
-#[derive(serde::Serialize)]
+#[derive(Serialize)]
 struct Answer {
     room: u64,
     user: u64,
     logs: Vec<Box<RawValue>>,
 }
 
-/// `GET /v1/stats`: the newest logs come first. Where there are older ones, a `Link` header with
+/// `GET /v1/stats`: the newest logs come first. A list ends with all that was committed together, and
+/// can so be a little longer than was asked for. Where there are older ones, a `Link` header with
 /// `rel="next"` (RFC 8288) names the address that goes on.
 pub(in crate::dialect) async fn stats(chat: Chat, call: Call) -> Response {
     let identity = match caller(&chat, &call).await {
@@ -62,11 +64,7 @@ pub(in crate::dialect) async fn stats(chat: Chat, call: Call) -> Response {
     }
 }
 
-async fn collect(
-    chat: &Chat,
-    call: &Call,
-    user: &chatcore::id::UserId,
-) -> Result<Response, Problem> {
+async fn collect(chat: &Chat, call: &Call, user: &UserId) -> Result<Response, Problem> {
     let Query { limit, before } = call.query()?;
     let limit = limit.unwrap_or(LOGS);
     if !(1..=LOGS).contains(&limit) {
