@@ -3,6 +3,8 @@
 //! which rule.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod http_auth;
 mod messages;
 mod rooms;
+mod site;
 mod world;

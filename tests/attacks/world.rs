@@ -32,7 +32,6 @@ macro_rules! over_every_store {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() { super::$scenario(crate::world::Ground::Memory).await })+
         }
-        #[cfg(any())]
         mod over_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() { super::$scenario(crate::world::Ground::Sqlite).await })+
@@ -147,7 +146,7 @@ async fn open(directory: &TempDir) -> Arc<SqliteStore> {
 async fn build(store: &Held, clock: &Arc<ManualClock>, limits: &Limits) -> Chat {
     let store: Arc<dyn Store> = match store {
         Held::Memory(store) => Arc::clone(store) as _,
-        Held::Sqlite(_) => todo!(),
+        Held::Sqlite(store) => Arc::clone(store) as _,
     };
     Chat::builder(store)
         .authenticator(Arc::new(ByName))
