@@ -14,7 +14,7 @@ pub struct Limits {
     pub text_bytes: usize,
     /// The longest `meta` of a message, in bytes of its JSON. Default 4,096.
     pub meta_bytes: usize,
-    /// Attachments of one message. Default 10.
+    /// Attachments of one message. Default 100.
     pub attachments: usize,
     /// The longest room name, in characters. Default 100.
     pub name_chars: usize,
@@ -43,7 +43,7 @@ impl Default for Limits {
         Self {
             text_bytes: 64 * 1024,
             meta_bytes: 4 * 1024,
-            attachments: 10,
+            attachments: 100,
             name_chars: 100,
             topic_chars: 1_000,
             members: 100_000,

@@ -207,6 +207,6 @@ async fn message_of_a_wrong_form_is_400() {
     }
     let long = json!({"message": "x".repeat((64 << 10) + 1)});
     assert_eq!(alice.post("/message", long).await.expect(413).json()["success"], false);
-    let many = (0..11).fold(Form::new(), |form, n| form.part("f", file(&format!("{n}.txt"), "x")));
+    let many = (0..101).fold(Form::new(), |form, n| form.part("f", file(&format!("{n}.txt"), "x")));
     assert_eq!(send_form(&alice, many).await.expect(422).json()["success"], false);
 }

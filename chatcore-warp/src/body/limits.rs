@@ -32,7 +32,7 @@ impl Default for BodyLimits {
             text: 512 << 10,
             upload: 64 << 20,
             file: 20 << 20,
-            files: 16,
+            files: 128,
             fields: 64,
             uploads: Uploads(Arc::new(Semaphore::new(64))),
             memory: Memory(Arc::new(Semaphore::new(256 << 20))),
@@ -63,7 +63,7 @@ impl BodyLimits {
         self
     }
 
-    /// The most files of one body. Default 16.
+    /// The most files of one body. Default 128.
     #[must_use]
     pub fn with_files(mut self, files: usize) -> Self {
         self.files = files;
