@@ -15,7 +15,7 @@ use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
 use crate::chat::{Chat, Resume};
 use crate::clock::Timestamp;
-use crate::hub::{self, Closing, Membership};
+use crate::hub::{self, Closing, Membership, Subscription};
 use crate::id::{RoomId, Seq, UserId};
 use crate::protocol::frame::{MarkFrame, MarkState, Request, SignalFrame, Token};
 use crate::protocol::session::{
@@ -215,7 +215,7 @@ impl Pump {
             }
             Done::Resumed(results) => {
                 let states = results.iter().map(|r| match r {
-                    Ok((_, resume)) => Ok(self.room_state(resume)),
+                    Ok(begun) => Ok(self.room_state(begun)),
                     Err(failure) => Err(failure.clone()),
                 });
                 let slots = self.session.handle_resumed(now, states.collect());
@@ -227,7 +227,7 @@ impl Pump {
             }
             Done::Subscribed(call, Ok(begun)) => {
                 self.reading -= 1;
-                let state = self.room_state(&begun.1);
+                let state = self.room_state(&begun);
                 let slot = self.session.handle_subscribed(now, call, Ok(state));
                 self.follow(now, slot, begun);
             }
@@ -251,7 +251,7 @@ impl Pump {
         }
     }
 
-    fn room_state(&self, resume: &Resume) -> RoomState {
+    fn room_state(&self, (subscription, resume): &(Subscription, Resume)) -> RoomState {
         let user = self.client.as_ref().map(|client| client.listener.user().clone());
         let mark = user.zip(resume.marks).map(|(user, marks)| mark_state(user, marks));
         RoomState {
@@ -261,6 +261,7 @@ impl Pump {
             head_seq: resume.head_seq,
             floor_seq: resume.floor_seq,
             marks: mark.into_iter().collect(),
+            presence: subscription.present(),
         }
     }
 

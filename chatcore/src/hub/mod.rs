@@ -194,6 +194,9 @@ impl Hub {
 /// Rooms in which at most so many listen are told how far their members are.
 pub const MARKS_AUDIENCE: usize = 50;
 
+/// Rooms in which at most so many listen are told who of their members comes and goes.
+pub const PRESENCE_AUDIENCE: usize = 100;
+
 /// Someone's way in or out, as an entry tells it.
 struct Moved {
     user: UserId,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use bytes::Bytes;
 
-use super::{Hub, Listener, lock};
+use super::{Hub, Listener, Notice, PRESENCE_AUDIENCE, Signal, lock};
 use crate::id::{RoomId, Seq, UserId};
 use crate::log::Entry;
 use crate::protocol::Wire;
@@ -80,11 +80,30 @@ struct SeatState {
     end: Mutex<Option<Seq>>,
 }
 
+impl Seat {
+    fn is_member(&self) -> bool {
+        self.state.joined.load(Ordering::Acquire)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Ring {
     live: VecDeque<Arc<Live>>,
     bytes: usize,
     seats: Vec<Seat>,
+}
+
+impl Ring {
+    /// Those who are there and have not been put out.
+    fn listeners(&self) -> impl Iterator<Item = Arc<Listener>> {
+        let seats = self.seats.iter().filter(|seat| lock(&seat.state.end).is_none());
+        seats.filter_map(|seat| seat.listener.upgrade())
+    }
+
+    /// Whether `user` is there as a member.
+    fn has_member(&self, user: &UserId) -> bool {
+        self.seats.iter().any(|seat| seat.user == *user && seat.is_member())
+    }
 }
 
 /// The latest entries of a room with subscribers.
@@ -155,8 +174,46 @@ impl Tail {
         }
     }
 
+    /// The user of a seat turns out to be a member. Unless they are there already, on another
+    /// device, the others are told.
+    fn appear(&self, state: &Arc<SeatState>) {
+        let ring = lock(&self.ring);
+        let told = ring.seats.len() <= PRESENCE_AUDIENCE;
+        let seat = ring.seats.iter().find(|seat| Arc::ptr_eq(&seat.state, state));
+        if let Some(seat) = seat.filter(|seat| told && !ring.has_member(&seat.user)) {
+            self.tell_presence(&ring, &seat.user, true);
+        }
+        state.joined.store(true, Ordering::Release);
+    }
+
+    /// Takes a seat away; returns whether it was the last one.
+    fn stand_up(&self, state: &Arc<SeatState>) -> bool {
+        let mut ring = lock(&self.ring);
+        let Some(at) = ring.seats.iter().position(|seat| Arc::ptr_eq(&seat.state, state)) else {
+            return ring.seats.is_empty();
+        };
+        let seat = ring.seats.swap_remove(at);
+        let told = ring.seats.len() < PRESENCE_AUDIENCE;
+        if told && seat.is_member() && !ring.has_member(&seat.user) {
+            self.tell_presence(&ring, &seat.user, false);
+        }
+        ring.seats.is_empty()
+    }
+
+    fn tell_presence(&self, ring: &Ring, user: &UserId, on: bool) {
+        let (room, kind) = (self.room.clone(), "presence".to_owned());
+        let signal = Notice::Signal(Signal { room, user: user.clone(), kind, on, ttl_ms: 0 });
+        ring.listeners().filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
+    }
+
     pub(super) fn joined(&self, user: &UserId) {
-        for seat in lock(&self.ring).seats.iter().filter(|seat| seat.user == *user) {
+        let ring = lock(&self.ring);
+        let mut seats = ring.seats.iter().filter(|seat| seat.user == *user).peekable();
+        if seats.peek().is_some() && ring.seats.len() <= PRESENCE_AUDIENCE && !ring.has_member(user)
+        {
+            self.tell_presence(&ring, user, true);
+        }
+        for seat in seats {
             seat.state.joined.store(true, Ordering::Release);
         }
     }
@@ -168,7 +225,7 @@ impl Tail {
     pub(super) fn each_if_at_most(&self, most: usize, mut tell: impl FnMut(&Listener)) {
         let ring = lock(&self.ring);
         if ring.seats.len() <= most {
-            ring.seats.iter().filter_map(|s| s.listener.upgrade()).for_each(|l| tell(&l));
+            ring.listeners().for_each(|listener| tell(&listener));
         }
     }
 }
@@ -221,9 +278,28 @@ impl Subscription {
         &self.tail.room
     }
 
-    /// Notes that the user is a member, not a reader from outside.
+    /// Notes that the user is a member, not a reader from outside. A member who comes is told to
+    /// those who are there.
     pub fn set_joined(&self, joined: bool) {
-        self.state.joined.store(joined, Ordering::Release);
+        if joined {
+            self.tail.appear(&self.state);
+        } else {
+            self.state.joined.store(false, Ordering::Release);
+        }
+    }
+
+    /// The members who are there now, each once; nobody in a room in which more than
+    /// [`PRESENCE_AUDIENCE`](super::PRESENCE_AUDIENCE) listen.
+    pub fn present(&self) -> Vec<UserId> {
+        let ring = lock(&self.tail.ring);
+        if ring.seats.len() > PRESENCE_AUDIENCE {
+            return Vec::new();
+        }
+        let mut present: Vec<_> =
+            ring.seats.iter().filter(|s| s.is_member()).map(|s| s.user.clone()).collect();
+        present.sort_unstable();
+        present.dedup();
+        present
     }
 
     /// Answers the bell: news after this call rings it again. Call before reading.
@@ -280,10 +356,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut ring = lock(&self.tail.ring);
-        ring.seats.retain(|seat| !Arc::ptr_eq(&seat.state, &self.state));
-        let deserted = ring.seats.is_empty();
-        drop(ring);
+        let deserted = self.tail.stand_up(&self.state);
         if deserted && let Some(hub) = self.hub.upgrade() {
             hub.unsubscribed(&self.tail.room);
         }

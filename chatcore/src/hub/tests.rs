@@ -145,3 +145,76 @@ fn nothing_is_kept_of_a_room_or_a_person_that_has_gone() {
     assert!(lock(&hub.tails).is_empty() && lock(&hub.people).is_empty());
     assert_eq!(hub.ring_bytes.load(Ordering::SeqCst), 0);
 }
+
+fn presence(listener: &Listener) -> Vec<(String, bool)> {
+    let signals = listener.take().notices.into_iter().filter_map(|notice| match notice {
+        Notice::Signal(signal) if signal.kind == "presence" => {
+            Some((signal.user.as_str().to_owned(), signal.on))
+        }
+        _ => None,
+    });
+    signals.collect()
+}
+
+#[test]
+fn a_member_is_there_from_the_first_device_to_the_last() {
+    let hub = Arc::new(Hub::default());
+    let ann = hub.connect(user("ann"), None);
+    let anns = hub.subscribe(&ann, &room());
+    anns.set_joined(true);
+    assert_eq!(presence(&ann), [], "nobody is told of themselves");
+    let ben = hub.connect(user("ben"), None);
+    let first = hub.subscribe(&ben, &room());
+    assert_eq!(presence(&ann), [], "one who only reads is not shown");
+    first.set_joined(true);
+    assert_eq!(presence(&ann), [("ben".into(), true)]);
+    let second = hub.subscribe(&ben, &room());
+    second.set_joined(true);
+    assert_eq!(anns.present(), [user("ann"), user("ben")]);
+    drop(first);
+    assert_eq!(presence(&ann), []);
+    drop(second);
+    assert_eq!(presence(&ann), [("ben".into(), false)]);
+    assert_eq!(anns.present(), [user("ann")]);
+}
+
+#[test]
+fn one_who_enters_while_reading_appears() {
+    let hub = Arc::new(Hub::default());
+    let ann = hub.connect(user("ann"), None);
+    let anns = hub.subscribe(&ann, &room());
+    anns.set_joined(true);
+    let ben = hub.connect(user("ben"), None);
+    let _bens = hub.subscribe(&ben, &room());
+    hub.publish(vec![entry(1, "ben", Body::Enter {})]);
+    assert_eq!(presence(&ann), [("ben".into(), true)]);
+    assert_eq!(anns.present(), [user("ann"), user("ben")]);
+}
+
+#[test]
+fn one_who_was_put_out_hears_no_signal_any_more() {
+    let hub = Arc::new(Hub::default());
+    let ben = hub.connect(user("ben"), None);
+    let _bens = hub.subscribe(&ben, &room());
+    let kick = Body::Kick { target: user("ben"), reason: None };
+    hub.publish(vec![entry(1, "ann", kick)]);
+    let ann = hub.connect(user("ann"), None);
+    hub.subscribe(&ann, &room()).set_joined(true);
+    assert_eq!(presence(&ben), []);
+}
+
+#[test]
+fn nobody_is_named_in_a_crowd() {
+    let hub = Arc::new(Hub::default());
+    let crowd: Vec<_> = (0..=PRESENCE_AUDIENCE)
+        .map(|n| {
+            let listener = hub.connect(user(&format!("user{n}")), None);
+            let subscription = hub.subscribe(&listener, &room());
+            subscription.set_joined(true);
+            (listener, subscription)
+        })
+        .collect();
+    let (first, subscription) = &crowd[0];
+    assert_eq!(presence(first).len(), PRESENCE_AUDIENCE - 1);
+    assert_eq!(subscription.present(), []);
+}

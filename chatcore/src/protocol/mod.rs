@@ -94,6 +94,10 @@
 //! false` it reads the room anew (`history`), and goes on from `head_seq`. Subscribing again to a
 //! room moves the cursor; until that is answered nothing comes.
 //!
+//! **Presence.** The result names the members who are there; from then on a `signal` of the kind
+//! `presence` tells who comes (`on`) and goes, a person with several devices once. In rooms in which
+//! many listen nobody is named. Like all signals these may be lost: the next result is right again.
+//!
 //! **Window.** At most `limits.window` events of a room are on their way: a client acks about every
 //! half of it. Who does not is sent no more of that room, and, once what is due has left the
 //! server's memory, a `gap`; other rooms go on. Who has let entries wait for a minute without an ack,

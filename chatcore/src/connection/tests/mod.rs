@@ -511,7 +511,28 @@ async fn a_signal_reaches_those_who_listen_and_not_its_sender() {
     let signal = bob.next_op("signal").await;
     assert_eq!((&signal["user"], &signal["on"]), (&json!("alice"), &json!(true)));
     alice.send(&json!({"op": "ping", "ts": 1})).await;
-    assert_eq!(alice.next().await.expect("open")["op"], "pong");
+    loop {
+        let frame = alice.next().await.expect("open");
+        assert_ne!(frame["kind"], "typing");
+        if frame["op"] == "pong" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn presence_is_told_at_first_and_then_as_it_changes() {
+    let chat = chat().await;
+    let room = room_of(&chat, &["alice", "bob"]).await;
+    let mut alice = hello(&chat, "alice").await;
+    assert_eq!(alice.subscribe(&room).await["presence"], json!(["alice"]));
+    let mut bob = hello(&chat, "bob").await;
+    assert_eq!(bob.subscribe(&room).await["presence"], json!(["alice", "bob"]));
+    let came = alice.next_op("signal").await;
+    assert_eq!((&came["kind"], &came["user"]), (&json!("presence"), &json!("bob")));
+    drop(bob.io);
+    let gone = alice.next_op("signal").await;
+    assert_eq!((&gone["user"], &gone["on"]), (&json!("bob"), &json!(false)));
 }
 
 #[tokio::test(start_paused = true)]

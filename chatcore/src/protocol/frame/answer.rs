@@ -68,6 +68,9 @@ pub struct Subscribed {
     pub floor_seq: Seq,
     /// How far the caller is, if they are a member; others' marks come as they move.
     pub marks: Vec<MarkState>,
+    /// Members who are there now, the caller included; signals of the kind `presence` tell of those
+    /// who come and go. In a room in which many listen: nobody.
+    pub presence: Vec<UserId>,
 }
 
 /// How far one member has come.

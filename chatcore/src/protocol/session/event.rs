@@ -131,6 +131,8 @@ pub struct RoomState {
     pub floor_seq: Seq,
     /// How far the client is.
     pub marks: Vec<MarkState>,
+    /// Who is there.
+    pub presence: Vec<UserId>,
 }
 
 /// Something happened outside that the client is to know of.

@@ -191,8 +191,8 @@ impl Session {
 
     /// Begins a subscription, and says how it stands.
     pub(super) fn start(&mut self, room: &RoomId, state: RoomState) -> (Slot, Subscribed) {
-        let RoomState { recovered, from, epoch, head_seq, floor_seq, marks } = state;
+        let RoomState { recovered, from, epoch, head_seq, floor_seq, marks, presence } = state;
         let slot = self.deliveries.start(room, from, head_seq);
-        (slot, Subscribed { recovered, epoch, head_seq, floor_seq, marks })
+        (slot, Subscribed { recovered, epoch, head_seq, floor_seq, marks, presence })
     }
 }

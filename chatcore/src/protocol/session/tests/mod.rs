@@ -39,6 +39,7 @@ fn state(from: u64, head: u64) -> RoomState {
         head_seq: Seq(head),
         floor_seq: Seq(0),
         marks: Vec::new(),
+        presence: Vec::new(),
     }
 }
 
