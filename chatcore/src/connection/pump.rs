@@ -15,7 +15,7 @@ use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
 use crate::chat::{Chat, Resume};
 use crate::clock::Timestamp;
-use crate::hub::{self, Closing, Membership, Subscription};
+use crate::hub::{self, Closing, Membership, News, Subscription};
 use crate::id::{RoomId, Seq, UserId};
 use crate::protocol::frame::{MarkFrame, MarkState, Request, SignalFrame, Token};
 use crate::protocol::session::{
@@ -32,6 +32,9 @@ pub(super) const OUTBOX_BYTES: usize = 64 * 1024;
 /// How long delivered marks are gathered before they are written.
 const MARKS_EVERY: Duration = Duration::from_secs(5);
 
+/// Rooms and notices that a connection keeps room for.
+const NEWS: usize = 8;
+
 /// How long the timer is set for when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -46,6 +49,8 @@ pub(super) struct Pump {
     /// What the transport came with: the cookie of an upgrade.
     pub(super) ambient: Option<Token>,
     pub(super) client: Option<Client>,
+    /// What the bell rang for last; kept for its memory.
+    news: News,
     pub(super) wants_ticket: bool,
     /// The client has been asked to go.
     pub(super) draining: bool,
@@ -93,6 +98,7 @@ impl Pump {
             outbox: Outbox::default(),
             ambient: None,
             client: None,
+            news: News::default(),
             wants_ticket: false,
             draining: false,
             places: Vec::new(),
@@ -268,12 +274,13 @@ impl Pump {
     /// The hub rang.
     fn news(&mut self, now: Timestamp) {
         let Some(client) = &self.client else { return };
-        let news = client.listener.take();
+        let mut news = std::mem::take(&mut self.news);
+        client.listener.take_into(&mut news);
         if news.closing == Some(Closing::Revoked) {
             return self.session.handle_notice(now, Notice::Revoked);
         }
         // Notices come first: a room that one has been put out of is not heard of again.
-        for notice in news.notices {
+        for notice in news.notices.drain(..) {
             self.session.handle_notice(now, noticed(notice));
         }
         for room in &news.rooms {
@@ -282,8 +289,13 @@ impl Pump {
         match news.closing {
             Some(Closing::Slow) => self.session.handle_notice(now, Notice::Overrun),
             Some(Closing::Draining) if !self.draining => self.drain(),
-            Some(Closing::Draining) | Some(Closing::Revoked) | None => {}
+            Some(Closing::Draining | Closing::Revoked) | None => {}
         }
+        // One busy moment does not make a connection big for ever.
+        news.rooms.clear();
+        news.rooms.shrink_to(NEWS);
+        news.notices.shrink_to(NEWS);
+        self.news = news;
     }
 
     /// Hands in how far this device is, without waiting for it to be written.

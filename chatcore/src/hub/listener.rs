@@ -122,12 +122,21 @@ impl Listener {
 
     /// Takes what there is.
     pub fn take(&self) -> News {
+        let mut news = News::default();
+        self.take_into(&mut news);
+        news
+    }
+
+    /// Takes what there is into `taken`, whose former content is dropped and whose memory is used
+    /// again: what a connection that is rung for each message does.
+    pub fn take_into(&self, taken: &mut News) {
+        taken.rooms.clear();
+        taken.notices.clear();
         let mut news = lock(&self.news);
-        let closing = news.closing;
-        let taken = std::mem::take(&mut *news);
+        std::mem::swap(&mut taken.rooms, &mut news.rooms);
+        std::mem::swap(&mut taken.notices, &mut news.notices);
         // What ends a connection stays, so that no later look misses it.
-        news.closing = closing;
-        taken
+        taken.closing = news.closing;
     }
 
     /// Why this connection is to end, if it is. Look right before writing.
