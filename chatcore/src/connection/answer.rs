@@ -1,5 +1,6 @@
 //! What a client asks of the chat, and what the chat answers.
 
+use super::page;
 use super::work::Client;
 use crate::chat::{Caller, Resume};
 use crate::error::{Error, Invalid};
@@ -63,7 +64,7 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
         }
         Request::History { room, body } => {
             let query = body.query(caller.chat().limits().page)?;
-            Answer::History(caller.history(&room, query).await?)
+            Answer::History(page::fitted(caller.history(&room, query).await?, query.anchor))
         }
         Request::MarkRead { room, body } => {
             caller.mark_read(&room, body.seq).await?;

@@ -17,6 +17,7 @@ mod answer;
 mod entries;
 mod identify;
 mod outbox;
+mod page;
 mod pump;
 #[cfg(test)]
 mod tests;

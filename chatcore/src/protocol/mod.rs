@@ -43,7 +43,7 @@
 //! | `send` `{id, room, client_msg_id, text?, reply_to?, attachments?, meta?}` | text, or attachments, or both |
 //! | `edit` `{id, room, message_id, client_msg_id, text}` · `delete` `{id, room, message_id, client_msg_id}` | |
 //! | `react` · `unreact` `{id, room, message_id, emoji}` · `pin` · `unpin` `{id, room, message_id}` | |
-//! | `history` `{id, room, before \| after \| around, limit?}` | messages as they stand now, oldest first; without an anchor the newest |
+//! | `history` `{id, room, before \| after \| around, limit?}` | messages as they stand now, oldest first; without an anchor the newest; fewer than `limit` where they are long: `found_oldest` and `found_newest` say whether there is more |
 //! | `mark_read` `{id, room, seq}` | forward only |
 //! | `member` `{id, room, user, action, role?, until?, reason?}` | `invite kick ban unban mute unmute role` |
 //! | `signal` `{room, kind, on, ttl_ms}` · `ack` `{rooms: {room: seq}}` · `ping` `{ts}` | no result; a ping gets a `pong` |
