@@ -17,6 +17,7 @@ use chatcore::attachment::blobs::{BlobStore, FileBlobs, MemoryBlobs};
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
 use chatcore::mail::OutboxMailer;
+use chatcore_warp::body::BodyLimits;
 use chatcore_warp::serve::{ServeConfig, Stopped, TrustedProxies};
 use clap::{Parser, ValueEnum};
 use tokio::net::TcpListener;
@@ -101,6 +102,7 @@ async fn run(options: Options) -> Result<(), Fault> {
     let http = listener.local_addr()?;
     let mut web = chatcore_warp::Config::default()
         .standalone()
+        .with_body_limits(BodyLimits::default().with_spool_dir(&options.data))
         .with_allowed_origins(&options.allow_origin)?;
     let mut serving =
         ServeConfig::default().with_trusted_proxies(TrustedProxies::parse(&options.trusted_proxy)?);

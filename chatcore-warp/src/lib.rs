@@ -38,6 +38,7 @@
 //! | [`body`] | a request's body as fields and files, within bounds |
 //! | [`auth`], [`cookie`], [`origin`], [`headers`] | who asks, from which page, and what browsers are told |
 //! | [`problem`], [`reply`] | answers |
+//! | [`dialect`] | the HTTP contracts of five documents |
 //! | [`page`] | the page to chat with |
 //! | [`metrics`] | counters for Prometheus |
 

@@ -15,6 +15,9 @@ use crate::{dialect, page, rest, ws};
 ///
 /// An application mounts it where it likes: `warp::path("chat").and(routes(chat, config))`. Paths
 /// that it does not know are left to the filters beside it.
+///
+/// When the server of this crate that it runs under begins to stop, the chat is drained: every
+/// connected client is asked to go elsewhere.
 pub fn routes(chat: Chat, config: Config) -> BoxedFilter<(Response,)> {
     let app = App::new(chat, config);
     let mut router = dialect::add(&app, rest::add(&app, app.router()));

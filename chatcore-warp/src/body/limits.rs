@@ -1,5 +1,6 @@
 //! What a body may take.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,6 +17,7 @@ pub struct BodyLimits {
     pub(crate) fields: usize,
     pub(super) uploads: Uploads,
     pub(super) memory: Memory,
+    pub(super) spool_dir: Option<Arc<Path>>,
 }
 
 /// The memory that bodies take at the moment, all of them together.
@@ -36,6 +38,7 @@ impl Default for BodyLimits {
             fields: 64,
             uploads: Uploads(Arc::new(Semaphore::new(64))),
             memory: Memory(Arc::new(Semaphore::new(256 << 20))),
+            spool_dir: None,
         }
     }
 }
@@ -82,6 +85,14 @@ impl BodyLimits {
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = Memory(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))));
+        self
+    }
+
+    /// The folder in which uploads above 64 KiB wait, without a name, until it is known what to do
+    /// with them. Default: the system's for temporary files, which may be memory.
+    #[must_use]
+    pub fn with_spool_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.spool_dir = Some(dir.as_ref().into());
         self
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn read(
             if fields.files().len() >= limits.files {
                 return Err(BodyError::TooManyFiles { limit: limits.files });
             }
-            let spool = Spool::new(permit);
+            let spool = Spool::new(permit, limits.spool_dir.clone());
             fields.insert_file(file(name, part, spool, &overhead, limits).await?, limits)?;
         } else {
             let mut text = Vec::new();

@@ -1,6 +1,7 @@
 //! Where an uploaded file waits until it is known what to do with it.
 
 use std::io::{self, SeekFrom};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,7 @@ const CHUNK: usize = 64 << 10;
 pub struct Spool {
     held: Held,
     len: u64,
+    dir: Option<Arc<Path>>,
     /// Held for the sake of the count of uploads.
     _permit: Arc<OwnedSemaphorePermit>,
 }
@@ -31,15 +33,21 @@ enum Held {
 }
 
 impl Spool {
-    pub(super) fn new(permit: Arc<OwnedSemaphorePermit>) -> Self {
-        Self { held: Held::Memory(BytesMut::new()), len: 0, _permit: permit }
+    /// An empty one. Past what is kept in memory, it goes to `dir`, or to the system's temporary files.
+    pub(super) fn new(permit: Arc<OwnedSemaphorePermit>, dir: Option<Arc<Path>>) -> Self {
+        Self { held: Held::Memory(BytesMut::new()), len: 0, dir, _permit: permit }
     }
 
     pub(super) async fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
         if let Held::Memory(bytes) = &mut self.held
             && bytes.len() + chunk.len() > IN_MEMORY
         {
-            let file = tokio::task::spawn_blocking(tempfile::tempfile).await;
+            let dir = self.dir.take();
+            let open = move || match dir {
+                Some(dir) => tempfile::tempfile_in(dir),
+                None => tempfile::tempfile(),
+            };
+            let file = tokio::task::spawn_blocking(open).await;
             let mut file = File::from_std(file.map_err(io::Error::other)??);
             file.write_all(bytes).await?;
             self.held = Held::Disk(file);

@@ -140,6 +140,20 @@ async fn multipart_gives_text_and_files() {
 }
 
 #[tokio::test]
+async fn large_file_waits_in_the_folder_that_was_named_and_leaves_nothing_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = BodyLimits::default().with_spool_dir(dir.path());
+    let text = part("f", "; filename=\"x\"", &"z".repeat(100_000)) + "--X--\r\n";
+    let multipart = headers(MULTIPART);
+    let fields = read(&multipart, Body::from_bytes(text.clone()), &limits).await.unwrap();
+    assert_eq!(fields.files()[0].content.len(), 100_000);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "it has no name");
+    let nowhere = limits.with_spool_dir(dir.path().join("absent"));
+    let refused = read(&multipart, Body::from_bytes(text), &nowhere).await;
+    assert!(matches!(refused, Err(BodyError::Spool(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn file_above_the_limit_is_cut_with_its_field_named() {
     let text = part("f", "; filename=\"x\"", &"z".repeat((1 << 20) + 1)) + "--X--\r\n";
     let refused = read_as(MULTIPART, text).await;
