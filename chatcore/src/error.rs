@@ -1,10 +1,9 @@
 //! What can go wrong, in the words of the wire.
 //!
 //! Each boundary of the library has an error enum of its own, whose variants are outcomes that a
-//! caller can act on: [`Rejection`](crate::room::Rejection) for the rules of the chat,
-//! [`AccountError`](crate::account::AccountError) for people, [`StoreError`](crate::store::StoreError)
-//! for storage. All of them end as one of the stable [`Code`]s of this module, and an adapter turns a
-//! code into a status or a close frame in one place.
+//! caller can act on: [`Rejection`] for the rules of the chat, [`AccountError`] for people,
+//! [`StoreError`] for storage. All of them end as one of the stable [`Code`]s of this module, and an
+//! adapter turns a code into a status or a close frame in one place.
 
 use std::borrow::Cow;
 use std::fmt;

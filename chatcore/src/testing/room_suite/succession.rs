@@ -21,7 +21,7 @@ pub async fn the_last_to_leave_ends_the_room(store: impl Rooms) {
     assert_eq!(first, Outcome::Left { deleted: false });
     let committed = scene.commit(&[scene.command("bob", &room, Action::Leave)]).await;
     assert_eq!(committed.outcomes, [Ok(Outcome::Left { deleted: true })]);
-    assert_eq!(committed.deleted, [room.clone()]);
+    assert_eq!(committed.deleted, std::slice::from_ref(&room));
     let ended = scene.see(&room).await;
     assert_eq!((ended.deleted_at, ended.members, ended.owners), (Some(scene.now()), 0, 0));
     for who in ["ann", "bob", "eve"] {
