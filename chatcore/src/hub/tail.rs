@@ -221,9 +221,12 @@ impl Subscription {
         &self.tail.room
     }
 
-    /// Notes that the user is a member, not a reader from outside.
+    /// Notes that the user was found to be a member, not a reader from outside. One who was found
+    /// not to be may have come in since, of which this seat was told.
     pub fn set_joined(&self, joined: bool) {
-        self.state.joined.store(joined, Ordering::Release);
+        if joined {
+            self.state.joined.store(true, Ordering::Release);
+        }
     }
 
     /// Answers the bell: news after this call rings it again. Call before reading.
