@@ -3,8 +3,10 @@
 //! which rule.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
 mod http_auth;
 mod messages;
 mod rooms;
 mod site;
+mod websocket;
 mod world;
