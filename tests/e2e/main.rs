@@ -8,6 +8,7 @@
 mod browser;
 mod conversation;
 mod durability;
+mod files;
 mod harness;
 mod memory;
 mod races;

@@ -20,6 +20,7 @@ pub struct Server {
     data: TempDir,
     address: SocketAddr,
     arguments: Vec<String>,
+    file_limit: Option<u64>,
 }
 
 impl Server {
@@ -30,11 +31,21 @@ impl Server {
 
     /// Starts a server with these arguments beside those of the address and the data.
     pub async fn start_with(arguments: &[&str]) -> Self {
+        Self::start_under(arguments, None).await
+    }
+
+    /// Starts a server for whose files the disk is full above `bytes` each.
+    pub async fn start_with_file_limit(bytes: u64) -> Self {
+        Self::start_under(&["--limits", "off"], Some(bytes)).await
+    }
+
+    async fn start_under(arguments: &[&str], file_limit: Option<u64>) -> Self {
         let mut server = Self {
             process: None,
             data: tempfile::tempdir().expect("a temporary directory"),
             address: free_address(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            file_limit,
         };
         // Another process may take the port between its choice and its use.
         for _ in 0..3 {
@@ -53,7 +64,10 @@ impl Server {
 
     /// Launches it and waits until it is ready; `false` if it ended instead.
     async fn try_launch(&mut self) -> bool {
-        let mut command = Command::new(binary());
+        let mut command = match self.file_limit {
+            None => Command::new(binary()),
+            Some(bytes) => confined(bytes),
+        };
         command.arg("--http").arg(self.address.to_string());
         command.arg("--data").arg(self.data.path().join("data"));
         command.args(&self.arguments).current_dir(self.data.path());
@@ -124,6 +138,15 @@ impl Server {
     pub fn output(&self) -> String {
         self.process.as_ref().map(Process::output).unwrap_or_default()
     }
+}
+
+/// The server under a shell's limit on the size of files. The shell has the signal that goes with it
+/// ignored, so that the write fails instead, as on a full disk; and counts in blocks of 512 bytes.
+fn confined(bytes: u64) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", bytes / 512);
+    command.arg("-c").arg(script).arg(binary());
+    command
 }
 
 fn free_address() -> SocketAddr {

@@ -1,5 +1,7 @@
 //! Why a body was not taken.
 
+use std::io::ErrorKind;
+
 use chatcore::Code;
 
 /// Why a body could not be read into fields. What came so far is gone; the connection may have to
@@ -82,8 +84,12 @@ impl BodyError {
             | Self::TooSlow
             | Self::Incomplete => Code::BadRequest,
             Self::Busy => Code::Unavailable,
-            Self::Spool(e) if e.kind() == std::io::ErrorKind::StorageFull => Code::StorageFull,
-            Self::Spool(_) => Code::Internal,
+            Self::Spool(e) => match e.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                    Code::StorageFull
+                }
+                _ => Code::Internal,
+            },
         }
     }
 

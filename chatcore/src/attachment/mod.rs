@@ -6,6 +6,24 @@
 //! ```
 //! The row comes first and goes last: a blob without a row cannot be, whatever is cut or killed on
 //! the way, so that nothing is stored that the sweep does not find.
+//!
+//! ```
+//! use chatcore::attachment::{Attachments, UploadRequest, blobs::MemoryBlobs};
+//! use chatcore::{id::UserId, store::memory::MemoryStore};
+//! use std::sync::Arc;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let files = Attachments::new(Arc::new(MemoryStore::new()), Arc::new(MemoryBlobs::default()));
+//! let body = futures_util::stream::iter([Ok("one line\n".into()), Ok("and another".into())]);
+//! let upload = UploadRequest::new(UserId::parse("ann")?, "../notes", body).claimed_type("image/png");
+//!
+//! let file = files.upload(upload).await?;
+//! assert_eq!(file.content_type, "text/plain");
+//! assert_eq!(file.content_disposition(), r#"inline; filename="notes""#);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod blobs;
 pub mod image;
