@@ -28,7 +28,7 @@ fn fitted_to(mut page: HistoryPage, anchor: Anchor, most: usize) -> HistoryPage 
         let older = from.checked_sub(1).map(|at| weight(&page.messages[at]));
         let newer = page.messages.get(to).map(weight);
         // The side that is shorter so far goes first, so that both grow alike around an anchor.
-        let older_first = nearest - from <= to - nearest - 1;
+        let older_first = nearest - from < to - nearest;
         match (older.filter(|w| *w <= left), newer.filter(|w| *w <= left)) {
             (Some(weight), newer) if older_first || newer.is_none() => {
                 from -= 1;
