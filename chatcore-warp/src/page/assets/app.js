@@ -96,6 +96,9 @@ function end(message) {
 
 async function logOut() {
   const { chat } = session;
+  const unsent = chat.outbox.all().filter(({ state }) => state !== 'sent').length;
+  // Whoever logs out leaves nothing behind for the next one at this browser: also not these.
+  if (unsent > 0 && !confirm(`Messages not sent yet: ${unsent}. Log out and lose them?`)) return undefined;
   try {
     await api.logout();
   } catch (problem) {
