@@ -131,7 +131,9 @@ fn same_origin(origin: &HeaderValue, host: Option<&Authority>) -> bool {
         _ => return false,
     };
     uri.authority().is_some_and(|of_page| {
-        of_page.host().eq_ignore_ascii_case(host.host())
+        // No browser names a user in an origin.
+        !of_page.as_str().contains('@')
+            && of_page.host().eq_ignore_ascii_case(host.host())
             && of_page.port_u16().unwrap_or(default_port) == host.port_u16().unwrap_or(default_port)
     })
 }
@@ -166,6 +168,7 @@ mod tests {
             "https://chat.example:8443",
             "https://chat.example.evil",
             "file://chat.example",
+            "https://evil.example@chat.example",
             "",
         ] {
             assert_eq!(site(&[("origin", evil)]), Site::Foreign, "{evil}");

@@ -44,6 +44,11 @@ pub fn status(code: Code) -> StatusCode {
     StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// What a client calls a field, as it is shown to it again: not at any length.
+pub(crate) fn shown_name(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
 impl Problem {
     /// A problem of this code, explained by a sentence.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -58,7 +63,7 @@ impl Problem {
     /// Names the field of the request that is at fault.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(shown_name(&field.into()));
         self
     }
 
@@ -143,7 +148,7 @@ impl From<BodyError> for Problem {
         if let BodyError::Spool(cause) = &error {
             tracing::warn!(%cause, "an upload could not be spooled");
         }
-        let field = error.field().map(str::to_owned);
+        let field = error.field().map(shown_name);
         let mut problem = Self { field, ..Self::new(error.code(), error.to_string()) };
         match error {
             BodyError::TooSlow => problem.status = StatusCode::REQUEST_TIMEOUT,

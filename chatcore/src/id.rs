@@ -240,8 +240,21 @@ pub(crate) fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
     serde::Deserialize,
 )]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(transparent)]
+#[serde(try_from = "u64")]
 pub struct Seq(pub u64);
+
+impl TryFrom<u64> for Seq {
+    type Error = InvalidId;
+
+    /// Takes a place that came from outside.
+    fn try_from(seq: u64) -> Result<Self, InvalidId> {
+        if seq <= Self::MAX.0 {
+            Ok(Self(seq))
+        } else {
+            Err(InvalidId { what: "seq", rule: "at most 9007199254740991" })
+        }
+    }
+}
 
 impl Seq {
     /// Before the first entry.

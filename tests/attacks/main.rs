@@ -7,4 +7,5 @@ mod http_auth;
 mod messages;
 mod rooms;
 mod site;
+mod websocket;
 mod world;

@@ -10,6 +10,8 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
+use crate::problem::shown_name;
+
 type Fault = serde_json::Error;
 
 /// Reads `value` as a `T`.
@@ -81,7 +83,7 @@ impl<'de> MapAccess<'de> for Walk<'_> {
         };
         self.value = Some(value);
         let key = seed.deserialize(StrDeserializer::<Fault>::new(&name));
-        self.at.replace(Some(name));
+        self.at.replace(Some(shown_name(&name)));
         key.map(Some)
     }
 
@@ -160,7 +162,7 @@ fn describe(error: &Fault, at: Option<String>) -> Invalid {
     let text = error.to_string();
     let named = |rest: &str| {
         let name = rest.split('`').next().unwrap_or_default();
-        let name: String = name.chars().take(64).collect();
+        let name = shown_name(name);
         match &at {
             Some(outer) if *outer != name => format!("{outer}.{name}"),
             _ => name,

@@ -4,6 +4,8 @@ use chatcore::Invalid;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::problem::shown_name;
+
 /// Reads a query as a `T`.
 ///
 /// Each value is read as what the type wants, not as what it looks like: `room=5` is the string "5"
@@ -16,7 +18,7 @@ pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Invalid> {
             return Err(Invalid::new("query", "the query is not valid UTF-8"));
         }
         if members.contains_key(&*name) {
-            let field = name.into_owned();
+            let field = shown_name(&name);
             let problem = format!("{field} occurs more than once");
             return Err(Invalid::new(field, problem));
         }

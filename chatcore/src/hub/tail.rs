@@ -278,13 +278,11 @@ impl Subscription {
         &self.tail.room
     }
 
-    /// Notes that the user is a member, not a reader from outside. A member who comes is told to
-    /// those who are there.
+    /// Notes that the user was found to be a member, not a reader from outside, and tells those who
+    /// are there of it. One who was found not to be may have come in since: this seat was told.
     pub fn set_joined(&self, joined: bool) {
         if joined {
             self.tail.appear(&self.state);
-        } else {
-            self.state.joined.store(false, Ordering::Release);
         }
     }
 

@@ -56,7 +56,12 @@ async fn other_kinds_of_values_where_a_text_is_due() {
                 body[field] = value.clone();
                 let answer = ann.http.post(path, body).await;
                 let at = problem(&answer, 400, "bad_request");
-                assert_eq!(at.as_deref(), Some(*field), "{path} {field} {value}: {}", answer.text());
+                assert_eq!(
+                    at.as_deref(),
+                    Some(*field),
+                    "{path} {field} {value}: {}",
+                    answer.text()
+                );
             }
         }
     }
@@ -335,7 +340,9 @@ async fn smuggled_and_split_requests() {
     let hostile = [
         // Two lengths, or a length and chunks.
         format!("{post}content-length: 5\r\ncontent-length: 6\r\n\r\n{{}}    {me}{bearer}\r\n\r\n"),
-        format!("{post}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{me}{bearer}\r\n\r\n"),
+        format!(
+            "{post}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{me}{bearer}\r\n\r\n"
+        ),
         format!("{post}transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
         format!("{post}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n"),
         format!("{post}content-length: +2\r\n\r\n{{}}"),

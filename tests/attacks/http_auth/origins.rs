@@ -49,6 +49,7 @@ async fn a_page_of_another_origin_changes_and_reads_nothing() {
             (Method::POST, "/api/v1/attachments"),
         ] {
             let answer = with_cookie(&site, &cookie, method, path, origin).await;
+            assert_eq!(answer.status, 403, "{origin} {path}: {}", answer.text());
             problem(&answer, 403, "forbidden");
         }
         let read = with_cookie(&site, &cookie, Method::GET, "/api/v1/me", origin).await;

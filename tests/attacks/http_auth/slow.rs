@@ -85,8 +85,10 @@ async fn hundreds_of_half_requests() {
     let mut held = Vec::new();
     for n in 0..300 {
         let mut raw = site.raw().await;
-        raw.say(&"POST /api/v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"[..n % 70])
-            .await;
+        raw.say(
+            &"POST /api/v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"[..n % 60],
+        )
+        .await;
         held.push(raw);
     }
     let send = serde_json::json!({ "room": room["room"], "client_msg_id": "1", "text": "hello" });

@@ -3,3 +3,5 @@
 mod content;
 mod once;
 mod others;
+
+pub(crate) use content::HOSTILE;
