@@ -3,6 +3,7 @@
 //! which rule.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
 mod http_auth;
 mod messages;
 mod rooms;

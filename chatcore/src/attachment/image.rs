@@ -1,6 +1,6 @@
 //! How large images are, from their headers, before anything decodes them.
 
-use super::{AttachmentError, AttachmentLimits};
+use super::{AttachmentError, AttachmentLimits, sniff};
 
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,47 @@ impl Measure {
 fn header(bytes: &[u8]) -> Option<Dimensions> {
     let size = imagesize::blob_size(bytes).ok()?;
     let side = |pixels: usize| u32::try_from(pixels).ok().filter(|pixels| *pixels > 0);
-    Some(Dimensions { width: side(size.width)?, height: side(size.height)? })
+    let screen = Dimensions { width: side(size.width)?, height: side(size.height)? };
+    if bytes.starts_with(b"GIF8") { gif(bytes, screen) } else { Some(screen) }
+}
+
+/// What it takes to show a GIF: its screen or its first picture, whichever is larger, as browsers
+/// make the screen fit that. None if so much stands before the picture that the head does not show it.
+fn gif(head: &[u8], screen: Dimensions) -> Option<Dimensions> {
+    match first_picture(head) {
+        Some((width, height)) => {
+            Some(Dimensions { width: screen.width.max(width), height: screen.height.max(height) })
+        }
+        None if head.len() < sniff::HEAD => Some(screen),
+        None => None,
+    }
+}
+
+/// How far the first picture of a GIF reaches to the right and down (GIF89a, sections 18 to 24).
+fn first_picture(head: &[u8]) -> Option<(u32, u32)> {
+    let flags = *head.get(10)?;
+    let colours = if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let mut at = 13 + colours;
+    loop {
+        match head.get(at)? {
+            // An extension: a label, and blocks up to an empty one.
+            0x21 => {
+                at += 2;
+                while let length @ 1.. = *head.get(at)? {
+                    at += 1 + usize::from(length);
+                }
+                at += 1;
+            }
+            0x2C => {
+                let number = |offset: usize| {
+                    let bytes = head.get(at + offset..at + offset + 2)?;
+                    Some(u32::from(u16::from_le_bytes(bytes.try_into().ok()?)))
+                };
+                return Some((number(1)? + number(5)?, number(3)? + number(7)?));
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// Walks the segments of a JPEG file (ITU-T T.81, annex B) to the frame header, however far behind
