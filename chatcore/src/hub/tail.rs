@@ -278,8 +278,8 @@ impl Subscription {
         &self.tail.room
     }
 
-    /// Notes that the user was found to be a member, not a reader from outside: those who are there
-    /// are told. One who was found not to be may have come in since, of which this seat was told.
+    /// Notes that the user was found to be a member, not a reader from outside, and tells those who
+    /// are there of it. One who was found not to be may have come in since: this seat was told.
     pub fn set_joined(&self, joined: bool) {
         if joined {
             self.tail.appear(&self.state);
