@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use chatcore::Chat;
+
 /// What this crate counts. One per mounted router; cheap to bump from anywhere.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -44,8 +46,8 @@ impl Metrics {
         OpenSocket(self.clone())
     }
 
-    /// The counters in the text format of Prometheus, version 0.0.4.
-    pub fn render(&self) -> String {
+    /// The counters in the text format of Prometheus, version 0.0.4, with those that `chat` keeps.
+    pub fn render(&self, chat: &Chat) -> String {
         let mut text = String::new();
         write_family(
             &mut text,
@@ -78,7 +80,28 @@ impl Metrics {
                 of(&self.sockets_opened),
             ),
         ];
-        for (name, kind, help, value) in singles {
+        let (hub, traffic) = (chat.hub(), chat.hub().traffic());
+        let of_chat = [
+            (
+                "chatcore_connections",
+                "gauge",
+                "Clients signed in over any transport",
+                i64::try_from(hub.connections()).unwrap_or(i64::MAX),
+            ),
+            (
+                "chatcore_entries_total",
+                "counter",
+                "Entries committed to logs by this node",
+                i64::try_from(traffic.entries()).unwrap_or(i64::MAX),
+            ),
+            (
+                "chatcore_deliveries_total",
+                "counter",
+                "Events handed to connections",
+                i64::try_from(traffic.deliveries()).unwrap_or(i64::MAX),
+            ),
+        ];
+        for (name, kind, help, value) in singles.into_iter().chain(of_chat) {
             write_family(&mut text, name, kind, help);
             let _ = writeln!(text, "{name} {value}");
         }
@@ -104,15 +127,18 @@ impl Drop for OpenSocket {
 mod tests {
     use std::sync::Arc;
 
+    use chatcore::store::memory::MemoryStore;
+
     use super::*;
 
-    #[test]
-    fn counters_are_shown_by_class_and_gauges_fall_again() {
+    #[tokio::test]
+    async fn counters_are_shown_by_class_and_gauges_fall_again() {
         let metrics = Arc::new(Metrics::default());
         metrics.request_began();
         metrics.request_ended(http::StatusCode::NOT_FOUND);
         drop(metrics.socket());
-        let text = metrics.render();
+        let chat = Chat::builder(Arc::new(MemoryStore::new())).build().await.unwrap();
+        let text = metrics.render(&chat);
         for line in [
             "chatcore_http_answers_total{class=\"4xx\"} 1",
             "chatcore_http_requests_in_flight 0",

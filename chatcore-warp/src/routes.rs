@@ -64,7 +64,7 @@ fn operations(app: &App, router: Router) -> Router {
             let app = counts.clone();
             async move {
                 let version = "text/plain; version=0.0.4; charset=utf-8";
-                reply::bytes(StatusCode::OK, version, app.metrics.render())
+                reply::bytes(StatusCode::OK, version, app.metrics.render(&app.chat))
             }
         })
 }

@@ -113,7 +113,7 @@ impl Pump {
 
     /// Takes what one place may have now.
     fn draw(&mut self, slot: Slot, wire: Wire, now: Timestamp) -> Turn {
-        let Self { session, outbox, places, .. } = self;
+        let Self { chat, session, outbox, places, .. } = self;
         let Some(Some(place)) = places.get_mut(slot.index()) else { return Turn::Done };
         let Some(next) = session.next(slot) else { return Turn::Done };
         let cursor = Seq(next.0 - 1);
@@ -138,6 +138,7 @@ impl Pump {
             left -= 1;
             left > 0 && outbox.len() < OUTBOX_BYTES
         });
+        chat.hub().traffic().delivered(allowance - left);
         match read {
             Read::Upto(seq) => {
                 session.delivered(slot, seq);
@@ -194,11 +195,14 @@ impl Pump {
         let allowance = self.session.allowance(slot) as usize;
         let theirs = |entry: &&Entry| entry.seq <= told && entry.seq < end;
         let entries = page.iter().take(allowance).take_while(theirs);
+        let mut delivered = 0;
         for entry in entries {
+            delivered += 1;
             self.outbox.push(wire.event(entry));
             self.session.delivered(slot, entry.seq);
             place.head = place.head.max(entry.seq);
         }
+        self.chat.hub().traffic().delivered(delivered);
         self.mark_due(slot);
     }
 

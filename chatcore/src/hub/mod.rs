@@ -17,6 +17,7 @@ mod listener;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub use listener::{Closing, Listener, Membership, News, Notice, Signal};
 pub use tail::{Live, Read, Subscription};
+pub use traffic::Traffic;
 
 use crate::id::{RoomId, Seq, SessionId, UserId};
 use crate::log::{Body, Entry};
@@ -37,6 +39,7 @@ pub struct Hub {
     people: Mutex<HashMap<UserId, Vec<Weak<Listener>>>>,
     ring_bytes: Arc<AtomicUsize>,
     draining: AtomicBool,
+    traffic: Traffic,
 }
 
 /// Locks. Every critical section leaves the data whole at each step, so a panic elsewhere does no harm.
@@ -78,6 +81,7 @@ impl Hub {
     /// Tells of committed entries; called in the order of commits, before anyone is told that the
     /// commit is done. Entries of one room are dense.
     pub fn publish(&self, entries: Vec<Entry>) {
+        self.traffic.published(entries.len());
         let mut woken: Vec<Arc<Tail>> = Vec::new();
         for entry in entries {
             let tail = lock(&self.tails).get(&entry.room).cloned();
@@ -168,6 +172,11 @@ impl Hub {
         for listener in all {
             listener.close(Closing::Draining);
         }
+    }
+
+    /// What went through since the start.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// How many connections there are.

@@ -126,6 +126,11 @@ async fn two_sockets_talk_in_a_room() {
     let sent = hear(ann, "result").await;
     let event = hear(bob, "event").await;
     assert_eq!((&event["seq"], &event["text"]), (&sent["seq"], &json!(text)));
+    let metrics = send(server, request("GET", "/metrics", &[], "")).await;
+    // The message alone: only one of them has subscribed, after everything else.
+    for line in ["chatcore_connections 2", "chatcore_websockets 2", "chatcore_deliveries_total 1"] {
+        assert!(metrics.text().lines().any(|l| l == line), "{line} is not in\n{}", metrics.text());
+    }
 }
 
 #[tokio::test]
