@@ -27,6 +27,7 @@ impl Inner {
         for _ in 0..STEPS {
             match self.store.sweep(ROWS).await {
                 Ok(removed) if removed < ROWS => break,
+                // Whoever waits for the store goes first.
                 Ok(_) => tokio::task::yield_now().await,
                 Err(error) => {
                     tracing::warn!(%error, "sweeping logs failed; trying again later");
@@ -34,8 +35,15 @@ impl Inner {
                 }
             }
         }
-        if let Err(error) = self.attachments.sweep().await {
-            tracing::warn!(%error, "sweeping files failed; trying again later");
+        for _ in 0..STEPS {
+            match self.attachments.sweep().await {
+                Ok(swept) if !swept.more => break,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => {
+                    tracing::warn!(%error, "sweeping files failed; trying again later");
+                    break;
+                }
+            }
         }
         if let Err(error) = self.accounts.sweep().await {
             tracing::warn!(%error, "sweeping sessions failed; trying again later");

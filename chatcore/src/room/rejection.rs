@@ -22,7 +22,10 @@ pub enum Rejection {
     /// There is no such person in this room.
     #[error("there is no such member in this room")]
     NoSuchMember,
-    /// The attachment is not there, is not the caller's, or is in a message already.
+    /// The upload is someone else's.
+    #[error("that file was uploaded by someone else; upload your own")]
+    NotYourUpload,
+    /// The attachment is not there, or is in a message already.
     #[error("there is no such upload of yours; upload the file again")]
     NoSuchUpload,
     /// The message is deleted.
@@ -100,6 +103,7 @@ impl Rejection {
             | Self::Muted
             | Self::RoleTooLow { .. }
             | Self::NotTheAuthor
+            | Self::NotYourUpload
             | Self::LastOwner
             | Self::DirectRoom
             | Self::Yourself => Code::Forbidden,
