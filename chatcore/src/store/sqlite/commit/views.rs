@@ -125,9 +125,9 @@ impl Part {
             // Below the oldest message that is still there, its own count tells.
             Self::CountsAt => {
                 "(SELECT json_group_array(json_array(j.key, coalesce(\
-                   (SELECT l.n FROM log l WHERE l.room = r.pk AND l.n IS NOT NULL \
+                   (SELECT l.n FROM log l INDEXED BY log_messages WHERE l.room = r.pk AND l.n IS NOT NULL \
                     AND l.seq <= j.value ->> 1 ORDER BY l.seq DESC LIMIT 1), \
-                   (SELECT l.n - 1 FROM log l WHERE l.room = r.pk AND l.n IS NOT NULL \
+                   (SELECT l.n - 1 FROM log l INDEXED BY log_messages WHERE l.room = r.pk AND l.n IS NOT NULL \
                     AND l.seq > j.value ->> 1 ORDER BY l.seq LIMIT 1), \
                    r.head_n))) \
                  FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value ->> 0)"

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::views::Before;
 use crate::id::RoomId;
+use crate::log::Body;
 use crate::room::{Changes, Member, Room};
 use crate::store::StoreError;
 use crate::store::sqlite::error::{corrupt, failed};
@@ -157,7 +158,12 @@ fn log(script: &mut Script, changes: &Changes, numbers: &Numbers<'_>) -> Result<
         changes.entries.iter().map(|e| {
             let body = serde_json::to_string(&e.body).map_err(corrupt)?;
             let kind = e.body.kind() as i64;
-            Ok((numbers.get(&e.room)?, e.seq, e.n, kind, &e.user, e.ts, &e.client_msg_id, body))
+            let edits = match &e.body {
+                Body::Edit { message_id, .. } => Some(message_id),
+                _ => None,
+            };
+            let pk = numbers.get(&e.room)?;
+            Ok((pk, e.seq, e.n, kind, &e.user, e.ts, &e.client_msg_id, edits, body))
         }),
     )?;
     column(

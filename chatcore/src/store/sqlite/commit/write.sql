@@ -47,9 +47,9 @@ CREATE TEMP TRIGGER changes_written INSTEAD OF INSERT ON changes BEGIN
     UPDATE members SET read_seq = j.value ->> 2, read_n = j.value ->> 3, delivered_seq = j.value ->> 4
     FROM json_each(NEW.marks) j WHERE members.room = j.value ->> 0 AND members.user = j.value ->> 1;
 
-    INSERT INTO log (room, seq, n, kind, user, ts, client_msg_id, body)
+    INSERT INTO log (room, seq, n, kind, user, ts, client_msg_id, edits, body)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-           value ->> 7
+           value ->> 7, value ->> 8
     FROM json_each(NEW.entries);
 
     UPDATE log SET body = j.value ->> 2
@@ -57,7 +57,7 @@ CREATE TEMP TRIGGER changes_written INSTEAD OF INSERT ON changes BEGIN
 
     UPDATE log SET body = json_set(log.body, '$.text', '')
     FROM json_each(NEW.emptied) j
-    WHERE log.room = j.value ->> 0 AND log.kind = 2 AND log.body ->> 'message_id' = j.value ->> 1;
+    WHERE log.edits = j.value ->> 1 AND +log.room = j.value ->> 0;
 
     INSERT INTO sends (room, key, seq, n, ts, fingerprint)
     SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5)
