@@ -28,6 +28,8 @@ pub(super) struct Before {
     pub(super) members: HashMap<(RoomId, UserId), Member>,
     /// The highest number of a room, if the batch may make one.
     pub(super) last_pk: i64,
+    /// The last run: its place, its room's number, where it ends.
+    pub(super) last_run: (i64, i64, u64),
 }
 
 /// What to read, each thing once. A row of a result names the question by its index here.
@@ -49,6 +51,7 @@ struct Questions {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     LastRoom,
+    LastRun,
     Rooms,
     Members,
     Sends,
@@ -62,8 +65,9 @@ pub(super) enum Part {
 
 impl Part {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::LastRoom,
+        Self::LastRun,
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -82,6 +86,10 @@ impl Part {
     pub(super) const fn sql(self) -> &'static str {
         match self {
             Self::LastRoom => "(SELECT coalesce(max(pk), 0) FROM rooms)",
+            Self::LastRun => {
+                "(SELECT json_array(pos, room, last) FROM runs \
+                 WHERE pos = (SELECT max(pos) FROM runs))"
+            }
             Self::Rooms => concat!(
                 "(SELECT json_group_array(json_array(r.pk, json_array(",
                 room_columns!(),
@@ -174,6 +182,11 @@ pub(super) async fn load(
     for part in parts {
         match part {
             Part::LastRoom => before.last_pk = row.take()?,
+            Part::LastRun => {
+                if let Some(run) = row.take::<Option<&str>>()? {
+                    before.last_run = serde_json::from_str(run).map_err(corrupt)?;
+                }
+            }
             other => asked.answer(other, row.take()?, &mut views, &mut before)?,
         }
     }
@@ -217,6 +230,7 @@ impl Questions {
     /// The script that asks, and what each column of its answer is.
     fn script(&self, commands: usize) -> Result<(Script, Vec<Part>), StoreError> {
         let mut asking = Asking::default();
+        asking.column(Part::LastRun);
         asking.about(Part::Rooms, &self.rooms)?;
         if self.creates {
             asking.column(Part::LastRoom);
@@ -247,7 +261,7 @@ impl Questions {
         before: &mut Before,
     ) -> Result<(), StoreError> {
         match part {
-            Part::LastRoom => {}
+            Part::LastRoom | Part::LastRun => {}
             Part::Rooms => {
                 for (pk, cells) in rows::<(i64, RoomCells)>(answer)? {
                     let room = room_from(cells)?;

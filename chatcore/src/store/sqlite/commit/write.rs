@@ -14,7 +14,7 @@ use crate::store::sqlite::error::{corrupt, failed};
 use crate::store::sqlite::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sqlite::script::Script;
 
-/// Teaches a connection the one statement that writes.
+/// Teaches a connection the statements that write.
 pub(in crate::store::sqlite) async fn prepare(
     connection: &mut SqliteConnection,
 ) -> Result<(), StoreError> {
@@ -29,33 +29,61 @@ pub(super) async fn write(
     changes: &Changes,
 ) -> Result<(), StoreError> {
     let mut script = Script::default();
-    if !changes.is_empty() {
-        script.add(concat!(
-            "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ",
-            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        ));
-        // In the order of the columns of `changes`.
-        let numbers = Numbers::of(before, changes);
-        rooms(&mut script, before, changes, &numbers)?;
-        members(&mut script, before, changes, &numbers)?;
-        let counts = changes.joined_counts.iter().filter(|(_, by)| **by != 0);
-        column(&mut script, counts.map(Ok))?;
-        log(&mut script, changes, &numbers)?;
-        on_messages(&mut script, changes, &numbers)?;
-        files(&mut script, changes)?;
-    }
+    let numbers = Numbers::of(before, changes);
+    let (longer, rooms): (Vec<_>, Vec<_>) =
+        changes.rooms.values().partition(|room| before.only_longer(room));
+    let (marks, members): (Vec<_>, Vec<_>) =
+        changes.members.iter().partition(|((room, _), member)| before.only_marks(room, member));
+
+    let mut whole = Columns::default();
+    whole.add(rooms.into_iter().map(|room| room_row(room, &numbers)))?;
+    whole.add(members.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
+    whole.add(changes.joined_counts.iter().filter(|(_, by)| **by != 0).map(Ok))?;
+    whole.insert(&mut script, "INSERT OR ROLLBACK INTO rooms_written VALUES (?, ?, ?)")?;
+
+    let mut log = Columns::default();
+    log.add(longer.into_iter().map(|room| room_row(room, &numbers)))?;
+    log.add(marks.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
+    entries(&mut log, before, changes, &numbers)?;
+    log.insert(&mut script, "INSERT OR ROLLBACK INTO log_written VALUES (?, ?, ?, ?, ?, ?)")?;
+
+    let mut messages = Columns::default();
+    on_messages(&mut messages, changes, &numbers)?;
+    messages.insert(
+        &mut script,
+        "INSERT OR ROLLBACK INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
     script.add("COMMIT");
     script.run(connection).await?;
     Ok(())
 }
 
-/// Binds one column: its rows, or nothing.
-fn column<T: Serialize>(
-    script: &mut Script,
-    rows: impl Iterator<Item = Result<T, StoreError>>,
-) -> Result<(), StoreError> {
-    let rows = rows.collect::<Result<Vec<T>, StoreError>>()?;
-    if rows.is_empty() { script.bind(None::<String>) } else { script.bind_rows(&rows) }
+/// A row of JSON arrays for one of the views of `write.sql`, column by column.
+#[derive(Default)]
+struct Columns(Vec<Option<String>>);
+
+impl Columns {
+    fn add<T: Serialize>(
+        &mut self,
+        rows: impl Iterator<Item = Result<T, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let rows = rows.collect::<Result<Vec<T>, StoreError>>()?;
+        let json = || serde_json::to_string(&rows).map_err(corrupt);
+        self.0.push(if rows.is_empty() { None } else { Some(json()?) });
+        Ok(())
+    }
+
+    /// Adds the statement that writes them, if there is anything to write.
+    ///
+    /// It says `OR ROLLBACK` because a fault ends the transaction anyway: else SQLite would copy every
+    /// page before it changes it, to be able to undo this one statement.
+    fn insert(self, script: &mut Script, sql: &'static str) -> Result<(), StoreError> {
+        if self.0.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        script.add(sql);
+        self.0.into_iter().try_for_each(|column| script.bind(column))
+    }
 }
 
 /// The numbers that stand for rooms, those of new ones among them.
@@ -73,169 +101,134 @@ impl<'a> Numbers<'a> {
     }
 }
 
-fn rooms(
-    script: &mut Script,
-    before: &Before,
-    changes: &Changes,
-    numbers: &Numbers<'_>,
-) -> Result<(), StoreError> {
-    // All but the ends of the log is seldom new.
-    let only_longer = |room: &Room| {
-        before.rooms.get(&room.id).is_some_and(|(_, old)| {
+impl Before {
+    /// Whether nothing of a room is new but the ends of its log.
+    fn only_longer(&self, room: &Room) -> bool {
+        self.rooms.get(&room.id).is_some_and(|(_, old)| {
             *room == Room { head_seq: room.head_seq, head_n: room.head_n, ..old.clone() }
         })
-    };
-    let (longer, other): (Vec<_>, Vec<_>) = changes.rooms.values().partition(|r| only_longer(r));
-    column(
-        script,
-        other.into_iter().map(|r| {
-            Ok((
-                numbers.get(&r.id)?,
-                &r.id,
-                kind_number(r.kind),
-                &r.name,
-                &r.topic,
-                r.created_at,
-                &r.created_by,
-                i64::from(r.keep),
-                r.head_seq,
-                r.head_n,
-                r.floor_seq,
-                r.members,
-                r.owners,
-                r.pins,
-                r.deleted_at,
-            ))
-        }),
-    )?;
-    column(script, longer.into_iter().map(|r| Ok((numbers.get(&r.id)?, r.head_seq, r.head_n))))
+    }
+
+    /// Whether nothing of a member is new but the marks.
+    fn only_marks(&self, room: &RoomId, member: &Member) -> bool {
+        let old = self.members.get(&(room.clone(), member.user.clone()));
+        old.is_some_and(|old| *member == Member { marks: member.marks, ..old.clone() })
+    }
 }
 
-fn members(
-    script: &mut Script,
+fn room_row<'a>(
+    room: &'a Room,
+    numbers: &Numbers<'_>,
+) -> Result<impl Serialize + use<'a>, StoreError> {
+    Ok((
+        numbers.get(&room.id)?,
+        &room.id,
+        kind_number(room.kind),
+        &room.name,
+        &room.topic,
+        room.created_at,
+        &room.created_by,
+        i64::from(room.keep),
+        room.head_seq,
+        room.head_n,
+        room.floor_seq,
+        room.members,
+        room.owners,
+        room.pins,
+        room.deleted_at,
+    ))
+}
+
+fn member_row<'a>(
+    room: &RoomId,
+    member: &'a Member,
+    numbers: &Numbers<'_>,
+) -> Result<impl Serialize + use<'a>, StoreError> {
+    let (standing, until) = standing_number(member.standing);
+    Ok((
+        numbers.get(room)?,
+        &member.user,
+        standing,
+        until,
+        role_number(member.role),
+        member.muted_until,
+        member.entered_seq,
+        member.marks.read_seq,
+        member.marks.read_n,
+        member.marks.delivered_seq,
+    ))
+}
+
+/// What is new in logs.
+fn entries(
+    columns: &mut Columns,
     before: &Before,
     changes: &Changes,
     numbers: &Numbers<'_>,
 ) -> Result<(), StoreError> {
-    // Marks move with every message; what stands in an index does not.
-    let only_marks = |room: &RoomId, member: &Member| {
-        let old = before.members.get(&(room.clone(), member.user.clone()));
-        old.is_some_and(|old| *member == Member { marks: member.marks, ..old.clone() })
-    };
-    let all = changes.members.iter().map(|((room, _), member)| (room, member));
-    let (marks, other): (Vec<_>, Vec<_>) = all.partition(|(room, m)| only_marks(room, m));
-    column(
-        script,
-        other.into_iter().map(|(room, m)| {
-            let (standing, until) = standing_number(m.standing);
-            Ok((
-                numbers.get(room)?,
-                &m.user,
-                standing,
-                until,
-                role_number(m.role),
-                m.muted_until,
-                m.entered_seq,
-                m.marks.read_seq,
-                m.marks.read_n,
-                m.marks.delivered_seq,
-            ))
-        }),
-    )?;
-    column(
-        script,
-        marks.into_iter().map(|(room, m)| {
-            let marks = m.marks;
-            let pk = numbers.get(room)?;
-            Ok((pk, &m.user, marks.read_seq, marks.read_n, marks.delivered_seq))
-        }),
-    )
-}
-
-fn log(script: &mut Script, changes: &Changes, numbers: &Numbers<'_>) -> Result<(), StoreError> {
-    column(
-        script,
-        changes.entries.iter().map(|e| {
-            let body = serde_json::to_string(&e.body).map_err(corrupt)?;
-            let kind = e.body.kind() as i64;
-            let edits = match &e.body {
-                Body::Edit { message_id, .. } => Some(message_id),
-                _ => None,
-            };
-            let pk = numbers.get(&e.room)?;
-            Ok((pk, e.seq, e.n, kind, &e.user, e.ts, &e.client_msg_id, edits, body))
-        }),
-    )?;
-    column(
-        script,
-        changes.rewritten.iter().map(|((room, seq), entry)| {
-            let body = serde_json::to_string(&entry.body).map_err(corrupt)?;
-            Ok((numbers.get(room)?, seq, body))
-        }),
-    )?;
-    column(
-        script,
-        changes.emptied.iter().map(|(room, message)| Ok((numbers.get(room)?, message))),
-    )?;
-    column(
-        script,
-        changes.sends.iter().map(|((room, id), send)| {
-            let key = hex(&id.to_bytes());
-            let fingerprint = hex(&send.fingerprint);
-            Ok((numbers.get(room)?, key, send.seq, send.n, send.ts, fingerprint))
-        }),
-    )?;
-    let mut runs: Vec<(&RoomId, u64, u64)> = Vec::new();
+    columns.add(changes.entries.iter().map(|e| {
+        let body = serde_json::to_string(&e.body).map_err(corrupt)?;
+        let edits = match &e.body {
+            Body::Edit { message_id, .. } => Some(message_id),
+            _ => None,
+        };
+        let (pk, kind) = (numbers.get(&e.room)?, e.body.kind() as i64);
+        Ok((pk, e.seq, e.n, kind, &e.user, e.ts, &e.client_msg_id, edits, body))
+    }))?;
+    columns.add(changes.sends.iter().map(|((room, id), send)| {
+        let (key, fingerprint) = (hex(&id.to_bytes()), hex(&send.fingerprint));
+        Ok((numbers.get(room)?, key, send.seq, send.n, send.ts, fingerprint))
+    }))?;
+    let mut runs: Vec<(i64, i64, u64, u64)> = Vec::new();
+    let mut last = before.last_run;
     for entry in &changes.entries {
-        match runs.last_mut() {
-            Some((room, _, last)) if **room == entry.room => *last = entry.seq.0,
-            _ => runs.push((&entry.room, entry.seq.0, entry.seq.0)),
+        let (pk, seq) = (numbers.get(&entry.room)?, entry.seq.0);
+        let (pos, room, end) = last;
+        // The first run of a batch may go on with the last one that is there.
+        let goes_on = room == pk && end + 1 == seq;
+        last = (if goes_on { pos } else { pos + 1 }, pk, seq);
+        match runs.last_mut().filter(|_| goes_on) {
+            Some(run) => run.3 = seq,
+            None => runs.push((last.0, pk, seq, seq)),
         }
     }
-    column(
-        script,
-        runs.into_iter().map(|(room, first, last)| Ok((numbers.get(room)?, first, last))),
-    )?;
+    columns.add(runs.into_iter().map(Ok))?;
     let messages = changes.entries.iter().filter(|e| e.n.is_some()).count();
-    script.bind((messages > 0).then(|| i64::try_from(messages).unwrap_or(i64::MAX)))
+    columns.0.push((messages > 0).then(|| messages.to_string()));
+    Ok(())
 }
 
-/// Reactions and pins.
+/// What happens to messages that are there, to reactions, pins and files.
 fn on_messages(
-    script: &mut Script,
+    columns: &mut Columns,
     changes: &Changes,
     numbers: &Numbers<'_>,
 ) -> Result<(), StoreError> {
+    columns.add(changes.rewritten.iter().map(|((room, seq), entry)| {
+        let body = serde_json::to_string(&entry.body).map_err(corrupt)?;
+        Ok((numbers.get(room)?, seq, body))
+    }))?;
+    columns.add(changes.emptied.iter().map(|(room, message)| Ok((numbers.get(room)?, message))))?;
     for on in [true, false] {
         let some = changes.reactions.iter().filter(|(_, now)| **now == on);
-        column(
-            script,
+        columns.add(
             some.map(|((room, seq, emoji, user), _)| Ok((numbers.get(room)?, seq, emoji, user))),
         )?;
     }
     let (gone, given): (Vec<_>, Vec<_>) =
         changes.reaction_counts.iter().partition(|(_, now)| now.count == 0);
-    column(
-        script,
-        given.into_iter().map(|((room, seq, emoji), now)| {
-            Ok((numbers.get(room)?, seq, emoji, now.count, now.first))
-        }),
-    )?;
-    column(
-        script,
+    columns.add(given.into_iter().map(|((room, seq, emoji), now)| {
+        Ok((numbers.get(room)?, seq, emoji, now.count, now.first))
+    }))?;
+    columns.add(
         gone.into_iter().map(|((room, seq, emoji), _)| Ok((numbers.get(room)?, seq, emoji))),
     )?;
     for on in [true, false] {
         let some = changes.pins.iter().filter(|(_, now)| **now == on);
-        column(script, some.map(|((room, seq), _)| Ok((numbers.get(room)?, seq))))?;
+        columns.add(some.map(|((room, seq), _)| Ok((numbers.get(room)?, seq))))?;
     }
-    Ok(())
-}
-
-/// Files that go into a message, and those that go with one or with a room.
-fn files(script: &mut Script, changes: &Changes) -> Result<(), StoreError> {
-    column(script, changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
-    column(script, changes.released.iter().map(Ok))?;
+    columns.add(changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
+    columns.add(changes.released.iter().map(Ok))?;
     let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
-    column(script, deleted.map(|room| Ok(&room.id)))
+    columns.add(deleted.map(|room| Ok(&room.id)))
 }
