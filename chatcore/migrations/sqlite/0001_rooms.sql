@@ -79,6 +79,7 @@ CREATE TABLE log (
     user          TEXT    NOT NULL,
     ts            INTEGER NOT NULL,
     client_msg_id TEXT,
+    edits         TEXT,                     -- edits only: the id of the message
     body          TEXT    NOT NULL,         -- JSON
     PRIMARY KEY (room, seq)
 ) STRICT, WITHOUT ROWID;
@@ -87,7 +88,7 @@ CREATE TABLE log (
 CREATE INDEX log_messages ON log (room, seq) WHERE n IS NOT NULL;
 
 -- The edits of a message, which lose their text when it is deleted.
-CREATE INDEX log_edits ON log (room, body ->> 'message_id') WHERE kind = 2;
+CREATE INDEX log_edits ON log (edits) WHERE edits IS NOT NULL;
 
 -- What took effect once, for ever. The key is the message's id, or what an edit or a deletion
 -- derives in the same way; those have an `n` of 0.

@@ -128,11 +128,13 @@ impl Changes {
                 }
             }
         }
-        for entry in &mut self.entries {
-            if let Body::Edit { message_id, text } = &mut entry.body
-                && later.emptied.iter().any(|(room, id)| *room == entry.room && id == message_id)
-            {
-                text.clear();
+        for (room, id) in &later.emptied {
+            for entry in self.entries.iter_mut().filter(|entry| entry.room == *room) {
+                if let Body::Edit { message_id, text } = &mut entry.body
+                    && message_id == id
+                {
+                    text.clear();
+                }
             }
         }
         self.emptied.extend(later.emptied);

@@ -16,8 +16,10 @@ const ROWS_AHEAD: usize = 1024;
 /// The write-ahead log is cut back to this after a checkpoint, in bytes.
 const LOG_BYTES: &str = "67108864";
 
-/// Page cache of one connection, in KiB (SQLite counts those below zero).
+/// Page cache of a reader and of the writer, in KiB (SQLite counts those below zero). The writer's
+/// keys of what took effect once lie all over their table.
 const CACHE: &str = "-8000";
+const WRITER_CACHE: &str = "-64000";
 
 pub(super) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -34,6 +36,11 @@ pub(super) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
         .pragma("journal_size_limit", LOG_BYTES)
         .pragma("trusted_schema", "OFF")
         .disable_statement_logging()
+}
+
+/// The same, for the connection that writes.
+pub(super) fn writing(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    options.clone().pragma("cache_size", WRITER_CACHE)
 }
 
 /// The same, for a connection that must not write.

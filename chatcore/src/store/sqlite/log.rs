@@ -47,7 +47,7 @@ const ENTRIES: &str = concat!(
 const OLDER: &str = concat!(
     "SELECT ",
     message_columns!(),
-    " FROM rooms r CROSS JOIN log l ON l.room = r.pk AND l.n IS NOT NULL \
+    " FROM rooms r CROSS JOIN log l INDEXED BY log_messages ON l.room = r.pk AND l.n IS NOT NULL \
      AND l.seq < ?3 AND l.seq > ",
     floor!(),
     " WHERE r.id = ?2 ORDER BY l.seq DESC LIMIT ?4"
@@ -56,7 +56,7 @@ const OLDER: &str = concat!(
 const NEWER: &str = concat!(
     "SELECT ",
     message_columns!(),
-    " FROM rooms r CROSS JOIN log l ON l.room = r.pk AND l.n IS NOT NULL \
+    " FROM rooms r CROSS JOIN log l INDEXED BY log_messages ON l.room = r.pk AND l.n IS NOT NULL \
      AND l.seq > max(?3, ",
     floor!(),
     ") \

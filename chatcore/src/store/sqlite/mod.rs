@@ -2,9 +2,9 @@
 //! acknowledged.
 //!
 //! One connection writes, with `BEGIN IMMEDIATE`, and a few read. sqlx runs each connection on a
-//! thread of its own, and waking that thread costs more than most statements do. So a commit is two
-//! calls, whatever the size of its batch: one text that begins and loads, one that writes and
-//! commits, each of several statements that take their rows as JSON.
+//! thread of its own; waking that thread, or being woken by it for each row, costs more than most
+//! statements do. So a commit is two calls, whatever the size of its batch: one begins and gets one
+//! row with all that is to be known, one inserts one row with all that is to be written and commits.
 //!
 //! A noun's tables are a file of `migrations/sqlite/`, listed in `migrate.rs`; a released one is never changed.
 //! To read: `sqlx::query(..).fetch_all(&mut *self.read().await?).await.map_err(failed)?`, one statement, one snapshot.
@@ -75,9 +75,8 @@ impl SqliteStore {
             .await
             .map_err(|e| StoreError::Unavailable(e.into()))??;
         let settings = connect::options(&claim.path, options.busy);
-        let connection = connect::connect(&settings).await?;
         let readers = Readers::new(connect::read_only(&settings), options.readers);
-        let writer = Writer::new(settings, connection);
+        let writer = Writer::open(connect::writing(&settings)).await?;
         migrate::migrate(&writer).await?;
         let epoch = epoch(&writer).await?;
         Ok(Self { epoch, writer, readers, claim: Mutex::new(Some(claim)) })

@@ -23,8 +23,8 @@ const JOINED: &str = concat!(
     room_columns!(),
     ", ",
     member_columns!(),
-    " FROM members m CROSS JOIN rooms r ON r.pk = m.room \
-     WHERE m.user = ?1 AND m.standing = 1 AND r.id > ?2 AND r.deleted_at IS NULL \
+    " FROM members m INDEXED BY members_rooms CROSS JOIN rooms r ON r.pk = m.room \
+     WHERE m.user = ?1 AND m.standing <= 2 AND m.standing = 1 AND r.id > ?2 AND r.deleted_at IS NULL \
      ORDER BY r.id LIMIT ?3"
 );
 
@@ -35,11 +35,11 @@ const VISIBLE: &str = concat!(
     ", ",
     member_columns!(),
     " FROM (\
-       SELECT pk FROM (SELECT p.pk FROM rooms p \
+       SELECT pk FROM (SELECT p.pk FROM rooms p INDEXED BY rooms_public \
                        WHERE p.kind = 1 AND p.deleted_at IS NULL AND p.id > ?2 \
                        ORDER BY p.id LIMIT ?3) \
        UNION \
-       SELECT o.room FROM members o WHERE o.user = ?1 AND o.standing <= 2\
+       SELECT o.room FROM members o INDEXED BY members_rooms WHERE o.user = ?1 AND o.standing <= 2\
      ) v CROSS JOIN rooms r ON r.pk = v.pk \
      LEFT JOIN members m ON m.room = r.pk AND m.user = ?1 \
      WHERE r.id > ?2 AND r.deleted_at IS NULL ORDER BY r.id LIMIT ?3"
@@ -48,7 +48,7 @@ const VISIBLE: &str = concat!(
 const MEMBERS: &str = concat!(
     "SELECT ",
     member_columns!(),
-    " FROM rooms r CROSS JOIN members m ON m.room = r.pk \
+    " FROM rooms r CROSS JOIN members m INDEXED BY members_joined ON m.room = r.pk \
      WHERE r.id = ?1 AND r.deleted_at IS NULL AND m.standing = 1 AND m.user > ?2 \
      ORDER BY m.user LIMIT ?3"
 );

@@ -54,7 +54,7 @@ impl<'r> Fields<'r> {
 
     /// A number that is never below zero.
     pub(super) fn number<T: TryFrom<i64>>(&mut self) -> Result<T, StoreError> {
-        T::try_from(self.take::<i64>()?).map_err(|_| corrupt("a number is out of range"))
+        unsigned(self.take()?)
     }
 
     pub(super) fn seq(&mut self) -> Result<Seq, StoreError> {
@@ -63,10 +63,6 @@ impl<'r> Fields<'r> {
 
     pub(super) fn time(&mut self) -> Result<Timestamp, StoreError> {
         self.take().map(Timestamp)
-    }
-
-    pub(super) fn maybe_time(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.take::<Option<i64>>()?.map(Timestamp))
     }
 
     pub(super) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
@@ -82,37 +78,36 @@ impl<'r> Fields<'r> {
     }
 
     pub(super) fn room(&mut self) -> Result<Room, StoreError> {
-        Ok(Room {
-            id: self.room_id()?,
-            kind: kind_from(self.take()?)?,
-            name: self.take()?,
-            topic: self.take()?,
-            created_at: self.time()?,
-            created_by: self.user()?,
-            keep: self.take()?,
-            head_seq: self.seq()?,
-            head_n: self.number()?,
-            floor_seq: self.seq()?,
-            members: self.number()?,
-            owners: self.number()?,
-            pins: self.number()?,
-            deleted_at: self.maybe_time()?,
-        })
+        room_from((
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+        ))
     }
 
     pub(super) fn member(&mut self) -> Result<Member, StoreError> {
-        Ok(Member {
-            user: self.user()?,
-            standing: standing_from(self.take()?, self.maybe_time()?)?,
-            role: role_from(self.take()?)?,
-            muted_until: self.maybe_time()?,
-            entered_seq: self.seq()?,
-            marks: Marks {
-                read_seq: self.seq()?,
-                read_n: self.number()?,
-                delivered_seq: self.seq()?,
-            },
-        })
+        member_from((
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+            self.take()?,
+        ))
     }
 
     /// A member, where an outer join may have found none.
@@ -122,23 +117,96 @@ impl<'r> Fields<'r> {
     }
 
     pub(super) fn entry(&mut self, room: &RoomId, epoch: &Epoch) -> Result<Entry, StoreError> {
-        let seq = self.seq()?;
-        let n = self.take::<Option<i64>>()?;
-        let user = self.user()?;
-        let ts = self.time()?;
-        let client_msg_id = self.take::<Option<&str>>()?;
-        let body: Body = serde_json::from_str(self.take()?).map_err(corrupt)?;
-        Ok(Entry {
-            room: room.clone(),
-            epoch: epoch.clone(),
-            seq,
-            user,
-            ts,
-            n: n.map(u64::try_from).transpose().map_err(corrupt)?,
-            client_msg_id: client_msg_id.map(ClientMsgId::parse).transpose().map_err(corrupt)?,
-            body,
-        })
+        let cells =
+            (self.take()?, self.take()?, self.take()?, self.take()?, self.take()?, self.take()?);
+        entry_from(cells, room, epoch)
     }
+}
+
+/// The values of `room_columns`.
+pub(super) type RoomCells = (
+    String,
+    i64,
+    Option<String>,
+    Option<String>,
+    i64,
+    String,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+);
+
+pub(super) fn room_from(cells: RoomCells) -> Result<Room, StoreError> {
+    let (id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, floor_seq, ..) =
+        cells;
+    let (.., members, owners, pins, deleted_at) = cells;
+    Ok(Room {
+        id: RoomId::parse(&id).map_err(corrupt)?,
+        kind: kind_from(kind)?,
+        name,
+        topic,
+        created_at: Timestamp(created_at),
+        created_by: UserId::parse(&created_by).map_err(corrupt)?,
+        keep: keep != 0,
+        head_seq: Seq(unsigned(head_seq)?),
+        head_n: unsigned(head_n)?,
+        floor_seq: Seq(unsigned(floor_seq)?),
+        members: unsigned(members)?,
+        owners: unsigned(owners)?,
+        pins: unsigned(pins)?,
+        deleted_at: deleted_at.map(Timestamp),
+    })
+}
+
+/// The values of `member_columns`.
+pub(super) type MemberCells = (String, i64, Option<i64>, i64, Option<i64>, i64, i64, i64, i64);
+
+pub(super) fn member_from(cells: MemberCells) -> Result<Member, StoreError> {
+    let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, delivered) =
+        cells;
+    Ok(Member {
+        user: UserId::parse(&user).map_err(corrupt)?,
+        standing: standing_from(standing, until.map(Timestamp))?,
+        role: role_from(role)?,
+        muted_until: muted_until.map(Timestamp),
+        entered_seq: Seq(unsigned(entered_seq)?),
+        marks: Marks {
+            read_seq: Seq(unsigned(read_seq)?),
+            read_n: unsigned(read_n)?,
+            delivered_seq: Seq(unsigned(delivered)?),
+        },
+    })
+}
+
+/// The values of `entry_columns`.
+pub(super) type EntryCells = (i64, Option<i64>, String, i64, Option<String>, String);
+
+pub(super) fn entry_from(
+    (seq, n, user, ts, client_msg_id, body): EntryCells,
+    room: &RoomId,
+    epoch: &Epoch,
+) -> Result<Entry, StoreError> {
+    let client_msg_id = client_msg_id.as_deref().map(ClientMsgId::parse).transpose();
+    Ok(Entry {
+        room: room.clone(),
+        epoch: epoch.clone(),
+        seq: Seq(unsigned(seq)?),
+        user: UserId::parse(&user).map_err(corrupt)?,
+        ts: Timestamp(ts),
+        n: n.map(unsigned).transpose()?,
+        client_msg_id: client_msg_id.map_err(corrupt)?,
+        body: serde_json::from_str::<Body>(&body).map_err(corrupt)?,
+    })
+}
+
+/// A number that is never below zero.
+pub(super) fn unsigned<T: TryFrom<i64>>(number: i64) -> Result<T, StoreError> {
+    T::try_from(number).map_err(|_| corrupt("a number is out of range"))
 }
 
 pub(super) fn kind_number(kind: RoomKind) -> i64 {
@@ -195,6 +263,16 @@ fn standing_from(number: i64, until: Option<Timestamp>) -> Result<Standing, Stor
         5 => Ok(Standing::Banned { until }),
         _ => Err(corrupt("an unknown standing")),
     }
+}
+
+/// What [`hex`] and SQLite's function of that name have made.
+pub(super) fn unhex<const N: usize>(text: &str) -> Result<[u8; N], StoreError> {
+    let pairs = text.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).map_err(corrupt)?;
+        u8::from_str_radix(pair, 16).map_err(corrupt)
+    });
+    let bytes = pairs.collect::<Result<Vec<u8>, StoreError>>()?;
+    bytes.try_into().map_err(|_| corrupt("a number of bytes is wrong"))
 }
 
 /// Bytes as JSON carries them to SQLite's `unhex`.

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 const NEXT: &str = concat!(
     "SELECT r.pk, r.swept_seq, ",
     floor!(),
-    " FROM rooms r WHERE r.swept_seq < ",
+    " FROM rooms r INDEXED BY rooms_to_sweep WHERE r.swept_seq < ",
     floor!(),
     " ORDER BY r.pk LIMIT 1"
 );

@@ -8,6 +8,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::commit::prepare;
 use super::connect::connect;
 use super::error::{failed, primary_code};
 use crate::store::StoreError;
@@ -27,9 +28,9 @@ struct Slot {
 }
 
 impl Writer {
-    pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
-        let slot = Slot { options, connection: Some(connection), open: false };
-        Self(Arc::new(Mutex::new(slot)))
+    pub(super) async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
+        let connection = Some(writing(&options).await?);
+        Ok(Self(Arc::new(Mutex::new(Slot { options, connection, open: false }))))
     }
 
     /// Waits for the connection, and finds it with no transaction open.
@@ -76,12 +77,18 @@ impl Slot {
             Err(sqlx::Error::Database(e)) if primary_code(e.as_ref()) == Some(1) => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection to SQLite is replaced");
-                self.connection = Some(connect(&self.options).await?);
+                self.connection = Some(writing(&self.options).await?);
             }
         }
         self.open = false;
         Ok(())
     }
+}
+
+async fn writing(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut connection = connect(options).await?;
+    prepare(&mut connection).await?;
+    Ok(connection)
 }
 
 pub(super) fn closed() -> StoreError {

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use serde::Serialize;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteConnection;
 
+use crate::clock::Timestamp;
 use crate::id::{AttachmentId, Epoch, MessageId, RoomId, Seq, UserId};
 use crate::log::AttachmentRef;
 use crate::room::{
@@ -13,7 +14,10 @@ use crate::room::{
 };
 use crate::store::StoreError;
 use crate::store::sqlite::error::corrupt;
-use crate::store::sqlite::rows::{Fields, entry_columns, hex, member_columns, room_columns};
+use crate::store::sqlite::rows::{
+    EntryCells, Fields, MemberCells, RoomCells, entry_columns, entry_from, hex, member_columns,
+    member_from, room_columns, room_from, unhex,
+};
 use crate::store::sqlite::script::Script;
 
 /// Rows as they were, so that only what differs is written.
@@ -24,6 +28,8 @@ pub(super) struct Before {
     pub(super) members: HashMap<(RoomId, UserId), Member>,
     /// The highest number of a room, if the batch may make one.
     pub(super) last_pk: i64,
+    /// The last run: its place, its room's number, where it ends.
+    pub(super) last_run: (i64, i64, u64),
 }
 
 /// What to read, each thing once. A row of a result names the question by its index here.
@@ -41,11 +47,11 @@ struct Questions {
     creates: bool,
 }
 
-/// A part of the script whose rows are to be understood.
+/// A column of the one row that answers all.
 #[derive(Clone, Copy, Debug)]
-enum Part {
-    Begin,
+pub(super) enum Part {
     LastRoom,
+    LastRun,
     Rooms,
     Members,
     Sends,
@@ -58,69 +64,99 @@ enum Part {
 }
 
 impl Part {
-    const fn sql(self) -> &'static str {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 11] = [
+        Self::LastRoom,
+        Self::LastRun,
+        Self::Rooms,
+        Self::Members,
+        Self::Sends,
+        Self::Messages,
+        Self::Reactions,
+        Self::CountsAt,
+        Self::Successors,
+        Self::Joined,
+        Self::Uploads,
+    ];
+
+    /// A subquery that answers with a JSON array of arrays.
+    ///
+    /// One row for all, because sqlx wakes the waiting task for each row, which costs more than to
+    /// find it.
+    pub(super) const fn sql(self) -> &'static str {
         match self {
-            Self::Begin => "BEGIN IMMEDIATE",
-            Self::LastRoom => "SELECT coalesce(max(pk), 0) FROM rooms",
+            Self::LastRoom => "(SELECT coalesce(max(pk), 0) FROM rooms)",
+            Self::LastRun => {
+                "(SELECT json_array(pos, room, last) FROM runs \
+                 WHERE pos = (SELECT max(pos) FROM runs))"
+            }
             Self::Rooms => concat!(
-                "SELECT r.pk, ",
+                "(SELECT json_group_array(json_array(r.pk, json_array(",
                 room_columns!(),
-                " FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value"
+                "))) \
+                 FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value)"
             ),
             Self::Members => concat!(
-                "SELECT j.key, ",
+                "(SELECT json_group_array(json_array(j.key, json_array(",
                 member_columns!(),
-                " FROM json_each(?) j \
+                "))) \
+                 FROM json_each(?) j \
                  CROSS JOIN rooms r ON r.id = j.value ->> 0 \
-                 CROSS JOIN members m ON m.room = r.pk AND m.user = j.value ->> 1"
+                 CROSS JOIN members m ON m.room = r.pk AND m.user = j.value ->> 1)"
             ),
             Self::Sends => {
-                "SELECT j.key, s.seq, s.n, s.ts, s.fingerprint FROM json_each(?) j \
+                "(SELECT json_group_array(json_array(j.key, s.seq, s.n, s.ts, hex(s.fingerprint))) \
+                 FROM json_each(?) j \
                  CROSS JOIN rooms r ON r.id = j.value ->> 0 \
-                 CROSS JOIN sends s ON s.room = r.pk AND s.key = unhex(j.value ->> 1)"
+                 CROSS JOIN sends s ON s.room = r.pk AND s.key = unhex(j.value ->> 1))"
             }
             Self::Messages => concat!(
-                "SELECT j.key, EXISTS (SELECT 1 FROM pins p WHERE p.room = l.room AND p.seq = l.seq), ",
+                "(SELECT json_group_array(json_array(j.key, EXISTS (\
+                   SELECT 1 FROM pins p WHERE p.room = l.room AND p.seq = l.seq), \
+                   json_array(",
                 entry_columns!(),
-                " FROM json_each(?) j \
-                 CROSS JOIN rooms r ON r.id = j.value ->> 0 \
-                 CROSS JOIN sends s ON s.room = r.pk AND s.key = unhex(j.value ->> 1) AND s.n > 0 \
-                 CROSS JOIN log l ON l.room = s.room AND l.seq = s.seq"
-            ),
-            Self::Reactions => {
-                "SELECT j.key, c.emoji, c.count, c.first, \
-                 EXISTS (SELECT 1 FROM reactions x WHERE x.room = c.room AND x.seq = c.seq \
-                         AND x.emoji = c.emoji AND x.user = j.value ->> 2) \
+                "))) \
                  FROM json_each(?) j \
                  CROSS JOIN rooms r ON r.id = j.value ->> 0 \
                  CROSS JOIN sends s ON s.room = r.pk AND s.key = unhex(j.value ->> 1) AND s.n > 0 \
-                 CROSS JOIN reaction_counts c ON c.room = s.room AND c.seq = s.seq"
+                 CROSS JOIN log l ON l.room = s.room AND l.seq = s.seq)"
+            ),
+            Self::Reactions => {
+                "(SELECT json_group_array(json_array(j.key, c.emoji, c.count, c.first, EXISTS (\
+                   SELECT 1 FROM reactions x WHERE x.room = c.room AND x.seq = c.seq \
+                   AND x.emoji = c.emoji AND x.user = j.value ->> 2))) \
+                 FROM json_each(?) j \
+                 CROSS JOIN rooms r ON r.id = j.value ->> 0 \
+                 CROSS JOIN sends s ON s.room = r.pk AND s.key = unhex(j.value ->> 1) AND s.n > 0 \
+                 CROSS JOIN reaction_counts c ON c.room = s.room AND c.seq = s.seq)"
             }
             // Below the oldest message that is still there, its own count tells.
             Self::CountsAt => {
-                "SELECT j.key, coalesce(\
-                 (SELECT l.n FROM log l WHERE l.room = r.pk AND l.n IS NOT NULL \
-                  AND l.seq <= j.value ->> 1 ORDER BY l.seq DESC LIMIT 1), \
-                 (SELECT l.n - 1 FROM log l WHERE l.room = r.pk AND l.n IS NOT NULL \
-                  AND l.seq > j.value ->> 1 ORDER BY l.seq LIMIT 1), \
-                 r.head_n) \
-                 FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value ->> 0"
+                "(SELECT json_group_array(json_array(j.key, coalesce(\
+                   (SELECT l.n FROM log l INDEXED BY log_messages WHERE l.room = r.pk AND l.n IS NOT NULL \
+                    AND l.seq <= j.value ->> 1 ORDER BY l.seq DESC LIMIT 1), \
+                   (SELECT l.n - 1 FROM log l INDEXED BY log_messages WHERE l.room = r.pk AND l.n IS NOT NULL \
+                    AND l.seq > j.value ->> 1 ORDER BY l.seq LIMIT 1), \
+                   r.head_n))) \
+                 FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value ->> 0)"
             }
             Self::Successors => concat!(
-                "SELECT j.key, ",
+                "(SELECT json_group_array(json_array(j.key, json_array(",
                 member_columns!(),
-                " FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value \
+                "))) \
+                 FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value \
                  CROSS JOIN members m ON m.room = r.pk AND m.user IN (\
-                 SELECT h.user FROM members h WHERE h.room = r.pk AND h.standing = 1 \
-                 ORDER BY h.role DESC, h.entered_seq LIMIT ?)"
+                   SELECT h.user FROM members h WHERE h.room = r.pk AND h.standing = 1 \
+                   ORDER BY h.role DESC, h.entered_seq LIMIT ?))"
             ),
             Self::Joined => {
-                "SELECT j.key, c.joined FROM json_each(?) j \
-                 CROSS JOIN user_counts c ON c.user = j.value"
+                "(SELECT json_group_array(json_array(j.key, c.joined)) FROM json_each(?) j \
+                 CROSS JOIN user_counts c ON c.user = j.value)"
             }
             Self::Uploads => {
-                "SELECT a.id, a.owner, a.name, a.content_type, a.size, a.width, a.height \
-                 FROM json_each(?) j CROSS JOIN attachments a ON a.id = j.value AND a.state = 2"
+                "(SELECT json_group_array(json_array(a.id, a.owner, a.name, a.content_type, a.size, \
+                   a.width, a.height)) \
+                 FROM json_each(?) j CROSS JOIN attachments a ON a.id = j.value AND a.state = 2)"
             }
         }
     }
@@ -134,7 +170,7 @@ pub(super) async fn load(
 ) -> Result<(Views, Before), StoreError> {
     let asked = Questions::of(batch);
     let (script, parts) = asked.script(batch.len())?;
-    let results = script.run(connection).await?;
+    let row = script.run(connection).await?.pop().ok_or_else(|| corrupt("no answer"))?;
     let mut views = Views {
         epoch: epoch.clone(),
         rooms: asked.rooms.iter().map(|room| (room.clone(), View::default())).collect(),
@@ -142,9 +178,16 @@ pub(super) async fn load(
         uploads: HashMap::new(),
     };
     let mut before = Before::default();
-    for (part, rows) in parts.into_iter().zip(&results) {
-        for row in rows {
-            asked.answer(part, row, &mut views, &mut before)?;
+    let mut row = Fields::of(&row);
+    for part in parts {
+        match part {
+            Part::LastRoom => before.last_pk = row.take()?,
+            Part::LastRun => {
+                if let Some(run) = row.take::<Option<&str>>()? {
+                    before.last_run = serde_json::from_str(run).map_err(corrupt)?;
+                }
+            }
+            other => asked.answer(other, row.take()?, &mut views, &mut before)?,
         }
     }
     Ok((views, before))
@@ -184,14 +227,14 @@ impl Questions {
         all
     }
 
-    /// The script that asks, and what each part of it is.
+    /// The script that asks, and what each column of its answer is.
     fn script(&self, commands: usize) -> Result<(Script, Vec<Part>), StoreError> {
         let mut asking = Asking::default();
-        asking.always(Part::Begin);
-        if self.creates {
-            asking.always(Part::LastRoom);
-        }
+        asking.column(Part::LastRun);
         asking.about(Part::Rooms, &self.rooms)?;
+        if self.creates {
+            asking.column(Part::LastRoom);
+        }
         asking.about(Part::Members, &self.members)?;
         asking.about(Part::Sends, &keyed(&self.sends))?;
         asking.about(Part::Messages, &keyed(&self.messages))?;
@@ -209,112 +252,134 @@ impl Questions {
         Ok((asking.script, asking.parts))
     }
 
-    /// Takes in a row of `part`.
+    /// Takes in the answer of `part`.
     fn answer(
         &self,
         part: Part,
-        row: &SqliteRow,
+        answer: &str,
         views: &mut Views,
         before: &mut Before,
     ) -> Result<(), StoreError> {
-        let mut row = Fields::of(row);
         match part {
-            Part::Begin => {}
-            Part::LastRoom => before.last_pk = row.take()?,
+            Part::LastRoom | Part::LastRun => {}
             Part::Rooms => {
-                let pk = row.take()?;
-                let room = row.room()?;
-                view(views, &room.id)?.room = Some(room.clone());
-                before.rooms.insert(room.id.clone(), (pk, room));
+                for (pk, cells) in rows::<(i64, RoomCells)>(answer)? {
+                    let room = room_from(cells)?;
+                    view(views, &room.id)?.room = Some(room.clone());
+                    before.rooms.insert(room.id.clone(), (pk, room));
+                }
             }
             Part::Members => {
-                let (room, _) = asked(&self.members, &mut row)?;
-                let member = row.member()?;
-                before.members.insert((room.clone(), member.user.clone()), member.clone());
-                view(views, room)?.members.insert(member.user.clone(), member);
+                for (index, cells) in rows::<(usize, MemberCells)>(answer)? {
+                    let (room, _) = asked(&self.members, index)?;
+                    known(room, member_from(cells)?, views, before)?;
+                }
             }
             Part::Successors => {
-                let room = asked(&self.successors, &mut row)?;
-                let member = row.member()?;
-                before.members.insert((room.clone(), member.user.clone()), member.clone());
-                view(views, room)?.members.insert(member.user.clone(), member);
+                for (index, cells) in rows::<(usize, MemberCells)>(answer)? {
+                    known(asked(&self.successors, index)?, member_from(cells)?, views, before)?;
+                }
             }
             Part::Sends => {
-                let (room, id) = asked(&self.sends, &mut row)?;
-                let send = PriorSend {
-                    seq: row.seq()?,
-                    n: row.number()?,
-                    ts: row.time()?,
-                    fingerprint: row.bytes()?,
-                };
-                view(views, room)?.sends.insert(id.clone(), send);
+                for (index, seq, n, ts, print) in rows::<(usize, u64, u64, i64, &str)>(answer)? {
+                    let (room, id) = asked(&self.sends, index)?;
+                    let (seq, ts, fingerprint) = (Seq(seq), Timestamp(ts), unhex(print)?);
+                    let send = PriorSend { seq, n, ts, fingerprint };
+                    view(views, room)?.sends.insert(id.clone(), send);
+                }
             }
             Part::Messages => {
-                let (room, id) = asked(&self.messages, &mut row)?;
-                let pinned = row.take()?;
-                let entry = row.entry(room, &views.epoch)?;
-                if entry.body.message_id() == Some(id) {
-                    let state = MessageState { entry, pinned };
-                    view(views, room)?.messages.insert(id.clone(), state);
+                for (index, pinned, cells) in rows::<(usize, u8, EntryCells)>(answer)? {
+                    let (room, id) = asked(&self.messages, index)?;
+                    let entry = entry_from(cells, room, &views.epoch)?;
+                    if entry.body.message_id() == Some(id) {
+                        let state = MessageState { entry, pinned: pinned != 0 };
+                        view(views, room)?.messages.insert(id.clone(), state);
+                    }
                 }
             }
             Part::Reactions => {
-                let (room, id, actor) = asked(&self.reactions, &mut row)?;
-                let emoji: String = row.take()?;
-                let count = ReactionCount { count: row.number()?, first: row.seq()? };
-                let state = view(views, room)?.reactions.entry(id.clone()).or_default();
-                state.counts.insert(emoji.clone(), count);
-                if row.take()? {
-                    state.held.insert((emoji, actor.clone()));
+                for row in rows::<(usize, String, u32, u64, u8)>(answer)? {
+                    let (index, emoji, count, first, held) = row;
+                    let (room, id, actor) = asked(&self.reactions, index)?;
+                    let state = view(views, room)?.reactions.entry(id.clone()).or_default();
+                    let count = ReactionCount { count, first: Seq(first) };
+                    state.counts.insert(emoji.clone(), count);
+                    if held != 0 {
+                        state.held.insert((emoji, actor.clone()));
+                    }
                 }
             }
             Part::CountsAt => {
-                let (room, seq) = asked(&self.counts_at, &mut row)?;
-                view(views, room)?.n_at.insert(*seq, row.number()?);
+                for (index, n) in rows::<(usize, u64)>(answer)? {
+                    let (room, seq) = asked(&self.counts_at, index)?;
+                    view(views, room)?.n_at.insert(*seq, n);
+                }
             }
             Part::Joined => {
-                let user = asked(&self.joined, &mut row)?;
-                views.joined_counts.insert(user.clone(), row.number()?);
+                for (index, rooms) in rows::<(usize, u32)>(answer)? {
+                    views.joined_counts.insert(asked(&self.joined, index)?.clone(), rooms);
+                }
             }
             Part::Uploads => {
-                let id = AttachmentId::parse(row.take()?).map_err(corrupt)?;
-                let owner = row.user()?;
-                let file = AttachmentRef {
-                    id: id.clone(),
-                    name: row.take()?,
-                    content_type: row.take()?,
-                    size: row.number()?,
-                    width: row.take()?,
-                    height: row.take()?,
-                };
-                views.uploads.insert(id, Upload { owner, file });
+                type Cells = (AttachmentId, UserId, String, String, u64, Option<u32>, Option<u32>);
+                for (id, owner, name, content_type, size, width, height) in rows::<Cells>(answer)? {
+                    let file =
+                        AttachmentRef { id: id.clone(), name, content_type, size, width, height };
+                    views.uploads.insert(id, Upload { owner, file });
+                }
             }
         }
         Ok(())
     }
 }
 
-/// A script, as its parts are added.
-#[derive(Default)]
+/// A script, as its parts are added: `BEGIN`, and one `SELECT` of many columns.
 struct Asking {
     script: Script,
     parts: Vec<Part>,
 }
 
+impl Default for Asking {
+    fn default() -> Self {
+        let mut script = Script::default();
+        script.add("BEGIN IMMEDIATE");
+        Self { script, parts: Vec::new() }
+    }
+}
+
 impl Asking {
-    fn always(&mut self, part: Part) {
-        self.script.add(part.sql());
+    fn column(&mut self, part: Part) {
+        self.script.text(if self.parts.is_empty() { "SELECT " } else { ", " });
+        self.script.text(part.sql());
         self.parts.push(part);
     }
 
     /// Asks about `rows`, if there are any.
     fn about<T: Serialize>(&mut self, part: Part, rows: &[T]) -> Result<(), StoreError> {
-        if !rows.is_empty() {
-            self.script.add_rows(part.sql(), rows)?;
-            self.parts.push(part);
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.column(part);
+        self.script.bind_rows(rows)
     }
+}
+
+/// The rows of an answer.
+fn rows<'a, T: Deserialize<'a>>(answer: &'a str) -> Result<Vec<T>, StoreError> {
+    serde_json::from_str(answer).map_err(corrupt)
+}
+
+/// Takes in how someone stands to a room.
+fn known(
+    room: &RoomId,
+    member: Member,
+    views: &mut Views,
+    before: &mut Before,
+) -> Result<(), StoreError> {
+    before.members.insert((room.clone(), member.user.clone()), member.clone());
+    view(views, room)?.members.insert(member.user.clone(), member);
+    Ok(())
 }
 
 /// Drops what was there before; keeps the order.
@@ -328,8 +393,7 @@ fn keyed(ids: &[(RoomId, MessageId)]) -> Vec<(&RoomId, String)> {
 }
 
 /// The question that a row answers.
-fn asked<'q, T>(questions: &'q [T], row: &mut Fields<'_>) -> Result<&'q T, StoreError> {
-    let index: usize = row.number()?;
+fn asked<T>(questions: &[T], index: usize) -> Result<&T, StoreError> {
     questions.get(index).ok_or_else(|| corrupt("an answer to no question"))
 }
 

@@ -2,121 +2,25 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
 use super::views::Before;
 use crate::id::RoomId;
+use crate::log::Body;
 use crate::room::{Changes, Member, Room};
-use crate::store::sqlite::error::corrupt;
+use crate::store::StoreError;
+use crate::store::sqlite::error::{corrupt, failed};
 use crate::store::sqlite::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sqlite::script::Script;
-use crate::store::{Run, StoreError};
 
-const ROOMS: &str = "\
-INSERT INTO rooms (pk, id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, \
-                   floor_seq, members, owners, pins, deleted_at) \
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-       value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, \
-       value ->> 13, value ->> 14 \
-FROM json_each(?) WHERE true \
-ON CONFLICT (pk) DO UPDATE SET \
-  kind = excluded.kind, name = excluded.name, topic = excluded.topic, \
-  created_at = excluded.created_at, created_by = excluded.created_by, keep = excluded.keep, \
-  head_seq = excluded.head_seq, head_n = excluded.head_n, floor_seq = excluded.floor_seq, \
-  members = excluded.members, owners = excluded.owners, pins = excluded.pins, \
-  deleted_at = excluded.deleted_at";
-
-const HEADS: &str = "\
-UPDATE rooms SET head_seq = j.value ->> 1, head_n = j.value ->> 2 \
-FROM json_each(?) j WHERE rooms.pk = j.value ->> 0";
-
-const MEMBERS: &str = "\
-INSERT INTO members (room, user, standing, banned_until, role, muted_until, entered_seq, \
-                     read_seq, read_n, delivered_seq) \
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-       value ->> 7, value ->> 8, value ->> 9 \
-FROM json_each(?) WHERE true \
-ON CONFLICT (room, user) DO UPDATE SET \
-  standing = excluded.standing, banned_until = excluded.banned_until, role = excluded.role, \
-  muted_until = excluded.muted_until, entered_seq = excluded.entered_seq, \
-  read_seq = excluded.read_seq, read_n = excluded.read_n, delivered_seq = excluded.delivered_seq";
-
-const MARKS: &str = "\
-UPDATE members SET read_seq = j.value ->> 2, read_n = j.value ->> 3, delivered_seq = j.value ->> 4 \
-FROM json_each(?) j WHERE members.room = j.value ->> 0 AND members.user = j.value ->> 1";
-
-const ENTRIES: &str = "\
-INSERT INTO log (room, seq, n, kind, user, ts, client_msg_id, body) \
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-       value ->> 7 \
-FROM json_each(?)";
-
-const REWRITTEN: &str = "\
-UPDATE log SET body = j.value ->> 2 \
-FROM json_each(?) j WHERE log.room = j.value ->> 0 AND log.seq = j.value ->> 1";
-
-const EMPTIED: &str = "\
-UPDATE log SET body = json_set(log.body, '$.text', '') \
-FROM json_each(?) j \
-WHERE log.room = j.value ->> 0 AND log.kind = 2 AND log.body ->> 'message_id' = j.value ->> 1";
-
-const SENDS: &str = "\
-INSERT INTO sends (room, key, seq, n, ts, fingerprint) \
-SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5) \
-FROM json_each(?)";
-
-const REACTIONS: &str = "\
-INSERT INTO reactions (room, seq, emoji, user) \
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
-ON CONFLICT DO NOTHING";
-
-const REACTIONS_TAKEN: &str = "\
-DELETE FROM reactions WHERE (room, seq, emoji, user) IN (\
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?))";
-
-const REACTION_COUNTS: &str = "\
-INSERT INTO reaction_counts (room, seq, emoji, count, first) \
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 \
-FROM json_each(?) WHERE true \
-ON CONFLICT (room, seq, emoji) DO UPDATE SET count = excluded.count, first = excluded.first";
-
-const REACTIONS_GONE: &str = "\
-DELETE FROM reaction_counts WHERE (room, seq, emoji) IN (\
-SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))";
-
-const PINS: &str = "\
-INSERT INTO pins (room, seq) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true \
-ON CONFLICT DO NOTHING";
-
-const PINS_GONE: &str = "\
-DELETE FROM pins WHERE (room, seq) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
-
-/// The first run of a batch goes on with the last one that is there, if it is of the same room and
-/// does not grow too long by that.
-const RUNS: &str = "\
-INSERT INTO runs (pos, room, first, last) \
-SELECT (SELECT r.pos FROM runs r WHERE key = 0 AND r.pos = (SELECT max(pos) FROM runs) \
-        AND r.room = value ->> 0 AND r.last = (value ->> 1) - 1 \
-        AND (value ->> 2) - r.first < (value ->> 3)), \
-       value ->> 0, value ->> 1, value ->> 2 \
-FROM json_each(?) WHERE true ORDER BY key \
-ON CONFLICT (pos) DO UPDATE SET last = excluded.last";
-
-const USER_COUNTS: &str = "\
-INSERT INTO user_counts (user, joined) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true \
-ON CONFLICT (user) DO UPDATE SET joined = joined + excluded.joined";
-
-const BOUND: &str = "\
-UPDATE attachments SET state = 3, room = j.value ->> 1, seq = j.value ->> 2 \
-FROM json_each(?) j WHERE attachments.id = j.value ->> 0 AND attachments.state = 2";
-
-const RELEASED: &str = "\
-UPDATE attachments SET state = 6 WHERE state = 3 AND id IN (SELECT value FROM json_each(?))";
-
-const RELEASED_WITH_ROOMS: &str = "\
-UPDATE attachments SET state = 6 WHERE state = 3 AND room IN (SELECT value FROM json_each(?))";
-
-const TOTALS: &str = "UPDATE totals SET messages = messages + ?";
+/// Teaches a connection the statements that write.
+pub(in crate::store::sqlite) async fn prepare(
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    sqlx::raw_sql(include_str!("write.sql")).execute(connection).await.map_err(failed)?;
+    Ok(())
+}
 
 /// Writes `changes` and commits. `before` is what was loaded in the same transaction.
 pub(super) async fn write(
@@ -126,16 +30,60 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let mut script = Script::default();
     let numbers = Numbers::of(before, changes);
-    rooms(&mut script, before, changes, &numbers)?;
-    members(&mut script, before, changes, &numbers)?;
-    log(&mut script, changes, &numbers)?;
-    on_messages(&mut script, changes, &numbers)?;
-    files(&mut script, changes)?;
-    let counts = changes.joined_counts.iter().filter(|(_, by)| **by != 0);
-    script.add_some(USER_COUNTS, counts.map(Ok))?;
+    let (longer, rooms): (Vec<_>, Vec<_>) =
+        changes.rooms.values().partition(|room| before.only_longer(room));
+    let (marks, members): (Vec<_>, Vec<_>) =
+        changes.members.iter().partition(|((room, _), member)| before.only_marks(room, member));
+
+    let mut whole = Columns::default();
+    whole.add(rooms.into_iter().map(|room| room_row(room, &numbers)))?;
+    whole.add(members.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
+    whole.add(changes.joined_counts.iter().filter(|(_, by)| **by != 0).map(Ok))?;
+    whole.insert(&mut script, "INSERT OR ROLLBACK INTO rooms_written VALUES (?, ?, ?)")?;
+
+    let mut log = Columns::default();
+    log.add(longer.into_iter().map(|room| room_row(room, &numbers)))?;
+    log.add(marks.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
+    entries(&mut log, before, changes, &numbers)?;
+    log.insert(&mut script, "INSERT OR ROLLBACK INTO log_written VALUES (?, ?, ?, ?, ?, ?)")?;
+
+    let mut messages = Columns::default();
+    on_messages(&mut messages, changes, &numbers)?;
+    messages.insert(
+        &mut script,
+        "INSERT OR ROLLBACK INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
     script.add("COMMIT");
     script.run(connection).await?;
     Ok(())
+}
+
+/// A row of JSON arrays for one of the views of `write.sql`, column by column.
+#[derive(Default)]
+struct Columns(Vec<Option<String>>);
+
+impl Columns {
+    fn add<T: Serialize>(
+        &mut self,
+        rows: impl Iterator<Item = Result<T, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let rows = rows.collect::<Result<Vec<T>, StoreError>>()?;
+        let json = || serde_json::to_string(&rows).map_err(corrupt);
+        self.0.push(if rows.is_empty() { None } else { Some(json()?) });
+        Ok(())
+    }
+
+    /// Adds the statement that writes them, if there is anything to write.
+    ///
+    /// It says `OR ROLLBACK` because a fault ends the transaction anyway: else SQLite would copy every
+    /// page before it changes it, to be able to undo this one statement.
+    fn insert(self, script: &mut Script, sql: &'static str) -> Result<(), StoreError> {
+        if self.0.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        script.add(sql);
+        self.0.into_iter().try_for_each(|column| script.bind(column))
+    }
 }
 
 /// The numbers that stand for rooms, those of new ones among them.
@@ -153,176 +101,134 @@ impl<'a> Numbers<'a> {
     }
 }
 
-fn rooms(
-    script: &mut Script,
-    before: &Before,
-    changes: &Changes,
-    numbers: &Numbers<'_>,
-) -> Result<(), StoreError> {
-    // All but the ends of the log is seldom new.
-    let only_longer = |room: &Room| {
-        before.rooms.get(&room.id).is_some_and(|(_, old)| {
+impl Before {
+    /// Whether nothing of a room is new but the ends of its log.
+    fn only_longer(&self, room: &Room) -> bool {
+        self.rooms.get(&room.id).is_some_and(|(_, old)| {
             *room == Room { head_seq: room.head_seq, head_n: room.head_n, ..old.clone() }
         })
-    };
-    let (longer, other): (Vec<_>, Vec<_>) = changes.rooms.values().partition(|r| only_longer(r));
-    script.add_some(
-        HEADS,
-        longer.into_iter().map(|r| Ok((numbers.get(&r.id)?, r.head_seq, r.head_n))),
-    )?;
-    script.add_some(
-        ROOMS,
-        other.into_iter().map(|r| {
-            Ok((
-                numbers.get(&r.id)?,
-                &r.id,
-                kind_number(r.kind),
-                &r.name,
-                &r.topic,
-                r.created_at,
-                &r.created_by,
-                i64::from(r.keep),
-                r.head_seq,
-                r.head_n,
-                r.floor_seq,
-                r.members,
-                r.owners,
-                r.pins,
-                r.deleted_at,
-            ))
-        }),
-    )
+    }
+
+    /// Whether nothing of a member is new but the marks.
+    fn only_marks(&self, room: &RoomId, member: &Member) -> bool {
+        let old = self.members.get(&(room.clone(), member.user.clone()));
+        old.is_some_and(|old| *member == Member { marks: member.marks, ..old.clone() })
+    }
 }
 
-fn members(
-    script: &mut Script,
+fn room_row<'a>(
+    room: &'a Room,
+    numbers: &Numbers<'_>,
+) -> Result<impl Serialize + use<'a>, StoreError> {
+    Ok((
+        numbers.get(&room.id)?,
+        &room.id,
+        kind_number(room.kind),
+        &room.name,
+        &room.topic,
+        room.created_at,
+        &room.created_by,
+        i64::from(room.keep),
+        room.head_seq,
+        room.head_n,
+        room.floor_seq,
+        room.members,
+        room.owners,
+        room.pins,
+        room.deleted_at,
+    ))
+}
+
+fn member_row<'a>(
+    room: &RoomId,
+    member: &'a Member,
+    numbers: &Numbers<'_>,
+) -> Result<impl Serialize + use<'a>, StoreError> {
+    let (standing, until) = standing_number(member.standing);
+    Ok((
+        numbers.get(room)?,
+        &member.user,
+        standing,
+        until,
+        role_number(member.role),
+        member.muted_until,
+        member.entered_seq,
+        member.marks.read_seq,
+        member.marks.read_n,
+        member.marks.delivered_seq,
+    ))
+}
+
+/// What is new in logs.
+fn entries(
+    columns: &mut Columns,
     before: &Before,
     changes: &Changes,
     numbers: &Numbers<'_>,
 ) -> Result<(), StoreError> {
-    // Marks move with every message; what stands in an index does not.
-    let only_marks = |room: &RoomId, member: &Member| {
-        let old = before.members.get(&(room.clone(), member.user.clone()));
-        old.is_some_and(|old| *member == Member { marks: member.marks, ..old.clone() })
-    };
-    let all = changes.members.iter().map(|((room, _), member)| (room, member));
-    let (marks, other): (Vec<_>, Vec<_>) = all.partition(|(room, m)| only_marks(room, m));
-    script.add_some(
-        MARKS,
-        marks.into_iter().map(|(room, m)| {
-            let marks = m.marks;
-            let pk = numbers.get(room)?;
-            Ok((pk, &m.user, marks.read_seq, marks.read_n, marks.delivered_seq))
-        }),
-    )?;
-    script.add_some(
-        MEMBERS,
-        other.into_iter().map(|(room, m)| {
-            let (standing, until) = standing_number(m.standing);
-            Ok((
-                numbers.get(room)?,
-                &m.user,
-                standing,
-                until,
-                role_number(m.role),
-                m.muted_until,
-                m.entered_seq,
-                m.marks.read_seq,
-                m.marks.read_n,
-                m.marks.delivered_seq,
-            ))
-        }),
-    )
-}
-
-fn log(script: &mut Script, changes: &Changes, numbers: &Numbers<'_>) -> Result<(), StoreError> {
-    script.add_some(
-        ENTRIES,
-        changes.entries.iter().map(|e| {
-            let body = serde_json::to_string(&e.body).map_err(corrupt)?;
-            let kind = e.body.kind() as i64;
-            Ok((numbers.get(&e.room)?, e.seq, e.n, kind, &e.user, e.ts, &e.client_msg_id, body))
-        }),
-    )?;
-    script.add_some(
-        REWRITTEN,
-        changes.rewritten.iter().map(|((room, seq), entry)| {
-            let body = serde_json::to_string(&entry.body).map_err(corrupt)?;
-            Ok((numbers.get(room)?, seq, body))
-        }),
-    )?;
-    script.add_some(
-        EMPTIED,
-        changes.emptied.iter().map(|(room, message)| Ok((numbers.get(room)?, message))),
-    )?;
-    script.add_some(
-        SENDS,
-        changes.sends.iter().map(|((room, id), send)| {
-            let key = hex(&id.to_bytes());
-            let fingerprint = hex(&send.fingerprint);
-            Ok((numbers.get(room)?, key, send.seq, send.n, send.ts, fingerprint))
-        }),
-    )?;
-    let mut runs: Vec<(&RoomId, u64, u64)> = Vec::new();
+    columns.add(changes.entries.iter().map(|e| {
+        let body = serde_json::to_string(&e.body).map_err(corrupt)?;
+        let edits = match &e.body {
+            Body::Edit { message_id, .. } => Some(message_id),
+            _ => None,
+        };
+        let (pk, kind) = (numbers.get(&e.room)?, e.body.kind() as i64);
+        Ok((pk, e.seq, e.n, kind, &e.user, e.ts, &e.client_msg_id, edits, body))
+    }))?;
+    columns.add(changes.sends.iter().map(|((room, id), send)| {
+        let (key, fingerprint) = (hex(&id.to_bytes()), hex(&send.fingerprint));
+        Ok((numbers.get(room)?, key, send.seq, send.n, send.ts, fingerprint))
+    }))?;
+    let mut runs: Vec<(i64, i64, u64, u64)> = Vec::new();
+    let mut last = before.last_run;
     for entry in &changes.entries {
-        match runs.last_mut() {
-            Some((room, first, last))
-                if **room == entry.room && entry.seq.0 - *first < Run::ENTRIES =>
-            {
-                *last = entry.seq.0;
-            }
-            _ => runs.push((&entry.room, entry.seq.0, entry.seq.0)),
+        let (pk, seq) = (numbers.get(&entry.room)?, entry.seq.0);
+        let (pos, room, end) = last;
+        // The first run of a batch may go on with the last one that is there.
+        let goes_on = room == pk && end + 1 == seq;
+        last = (if goes_on { pos } else { pos + 1 }, pk, seq);
+        match runs.last_mut().filter(|_| goes_on) {
+            Some(run) => run.3 = seq,
+            None => runs.push((last.0, pk, seq, seq)),
         }
     }
-    script.add_some(
-        RUNS,
-        runs.into_iter()
-            .map(|(room, first, last)| Ok((numbers.get(room)?, first, last, Run::ENTRIES))),
-    )?;
+    columns.add(runs.into_iter().map(Ok))?;
     let messages = changes.entries.iter().filter(|e| e.n.is_some()).count();
-    if messages > 0 {
-        script.add(TOTALS);
-        script.bind(i64::try_from(messages).map_err(corrupt)?)?;
-    }
+    columns.0.push((messages > 0).then(|| messages.to_string()));
     Ok(())
 }
 
-/// Reactions and pins.
+/// What happens to messages that are there, to reactions, pins and files.
 fn on_messages(
-    script: &mut Script,
+    columns: &mut Columns,
     changes: &Changes,
     numbers: &Numbers<'_>,
 ) -> Result<(), StoreError> {
-    for (sql, on) in [(REACTIONS, true), (REACTIONS_TAKEN, false)] {
+    columns.add(changes.rewritten.iter().map(|((room, seq), entry)| {
+        let body = serde_json::to_string(&entry.body).map_err(corrupt)?;
+        Ok((numbers.get(room)?, seq, body))
+    }))?;
+    columns.add(changes.emptied.iter().map(|(room, message)| Ok((numbers.get(room)?, message))))?;
+    for on in [true, false] {
         let some = changes.reactions.iter().filter(|(_, now)| **now == on);
-        script.add_some(
-            sql,
+        columns.add(
             some.map(|((room, seq, emoji, user), _)| Ok((numbers.get(room)?, seq, emoji, user))),
         )?;
     }
     let (gone, given): (Vec<_>, Vec<_>) =
         changes.reaction_counts.iter().partition(|(_, now)| now.count == 0);
-    script.add_some(
-        REACTION_COUNTS,
-        given.into_iter().map(|((room, seq, emoji), now)| {
-            Ok((numbers.get(room)?, seq, emoji, now.count, now.first))
-        }),
-    )?;
-    script.add_some(
-        REACTIONS_GONE,
+    columns.add(given.into_iter().map(|((room, seq, emoji), now)| {
+        Ok((numbers.get(room)?, seq, emoji, now.count, now.first))
+    }))?;
+    columns.add(
         gone.into_iter().map(|((room, seq, emoji), _)| Ok((numbers.get(room)?, seq, emoji))),
     )?;
-    for (sql, on) in [(PINS, true), (PINS_GONE, false)] {
+    for on in [true, false] {
         let some = changes.pins.iter().filter(|(_, now)| **now == on);
-        script.add_some(sql, some.map(|((room, seq), _)| Ok((numbers.get(room)?, seq))))?;
+        columns.add(some.map(|((room, seq), _)| Ok((numbers.get(room)?, seq))))?;
     }
-    Ok(())
-}
-
-/// Files that go into a message, and those that go with one or with a room.
-fn files(script: &mut Script, changes: &Changes) -> Result<(), StoreError> {
-    script.add_some(BOUND, changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
-    script.add_some(RELEASED, changes.released.iter().map(Ok))?;
+    columns.add(changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
+    columns.add(changes.released.iter().map(Ok))?;
     let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
-    script.add_some(RELEASED_WITH_ROOMS, deleted.map(|room| Ok(&room.id)))
+    columns.add(deleted.map(|room| Ok(&room.id)))
 }

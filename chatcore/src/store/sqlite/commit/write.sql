@@ -1,0 +1,123 @@
+-- What a commit writes, as one statement for each of three groups: a row of JSON arrays is inserted
+-- into a view, and a trigger takes it apart in the same step. Each statement of its own would wake the
+-- task that waits for it, which costs more than most of them take; a group that has nothing to write
+-- is left out.
+--
+-- Temporary, so that this belongs to the build that runs and not to the file.
+
+-- What every message brings: rooms of which only the log is longer, members of whom only the marks
+-- have moved (no index knows of either), and the log.
+CREATE TEMP VIEW log_written (longer, marks, entries, sends, runs, messages) AS
+SELECT NULL, NULL, NULL, NULL, NULL, NULL;
+
+CREATE TEMP TRIGGER log_written_at_once INSTEAD OF INSERT ON log_written BEGIN
+    INSERT INTO rooms (pk, id, kind, name, topic, created_at, created_by, keep, head_seq, head_n,
+                       floor_seq, members, owners, pins, deleted_at)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
+           value ->> 13, value ->> 14
+    FROM jsonb_each(NEW.longer) WHERE true
+    ON CONFLICT (pk) DO UPDATE SET head_seq = excluded.head_seq, head_n = excluded.head_n;
+
+    INSERT INTO members (room, user, standing, banned_until, role, muted_until, entered_seq,
+                         read_seq, read_n, delivered_seq)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7, value ->> 8, value ->> 9
+    FROM jsonb_each(NEW.marks) WHERE true
+    ON CONFLICT (room, user) DO UPDATE SET
+      read_seq = excluded.read_seq, read_n = excluded.read_n, delivered_seq = excluded.delivered_seq;
+
+    INSERT INTO log (room, seq, n, kind, user, ts, client_msg_id, edits, body)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7, value ->> 8
+    FROM jsonb_each(NEW.entries);
+
+    INSERT INTO sends (room, key, seq, n, ts, fingerprint)
+    SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5)
+    FROM jsonb_each(NEW.sends);
+
+    INSERT INTO runs (pos, room, first, last)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(NEW.runs) WHERE true
+    ON CONFLICT (pos) DO UPDATE SET last = excluded.last;
+
+    UPDATE totals SET messages = messages + NEW.messages WHERE NEW.messages IS NOT NULL;
+END;
+
+-- Rooms and members as they are now.
+CREATE TEMP VIEW rooms_written (rooms, members, user_counts) AS SELECT NULL, NULL, NULL;
+
+CREATE TEMP TRIGGER rooms_written_at_once INSTEAD OF INSERT ON rooms_written BEGIN
+    INSERT INTO rooms (pk, id, kind, name, topic, created_at, created_by, keep, head_seq, head_n,
+                       floor_seq, members, owners, pins, deleted_at)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
+           value ->> 13, value ->> 14
+    FROM jsonb_each(NEW.rooms) WHERE true
+    ON CONFLICT (pk) DO UPDATE SET
+      kind = excluded.kind, name = excluded.name, topic = excluded.topic,
+      created_at = excluded.created_at, created_by = excluded.created_by, keep = excluded.keep,
+      head_seq = excluded.head_seq, head_n = excluded.head_n, floor_seq = excluded.floor_seq,
+      members = excluded.members, owners = excluded.owners, pins = excluded.pins,
+      deleted_at = excluded.deleted_at;
+
+    INSERT INTO members (room, user, standing, banned_until, role, muted_until, entered_seq,
+                         read_seq, read_n, delivered_seq)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7, value ->> 8, value ->> 9
+    FROM jsonb_each(NEW.members) WHERE true
+    ON CONFLICT (room, user) DO UPDATE SET
+      standing = excluded.standing, banned_until = excluded.banned_until, role = excluded.role,
+      muted_until = excluded.muted_until, entered_seq = excluded.entered_seq,
+      read_seq = excluded.read_seq, read_n = excluded.read_n, delivered_seq = excluded.delivered_seq;
+
+    INSERT INTO user_counts (user, joined)
+    SELECT value ->> 0, value ->> 1 FROM jsonb_each(NEW.user_counts) WHERE true
+    ON CONFLICT (user) DO UPDATE SET joined = joined + excluded.joined;
+END;
+
+-- What happens to messages that are there, and to files.
+CREATE TEMP VIEW messages_written (
+    rewritten, emptied, reactions, reactions_taken, reaction_counts, reactions_gone, pins, pins_gone,
+    bound, released, ended
+) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
+
+CREATE TEMP TRIGGER messages_written_at_once INSTEAD OF INSERT ON messages_written BEGIN
+    UPDATE log SET body = j.value ->> 2
+    FROM jsonb_each(NEW.rewritten) j WHERE log.room = j.value ->> 0 AND log.seq = j.value ->> 1;
+
+    UPDATE log SET body = json_set(log.body, '$.text', '')
+    FROM jsonb_each(NEW.emptied) j
+    WHERE log.edits = j.value ->> 1 AND +log.room = j.value ->> 0;
+
+    INSERT INTO reactions (room, seq, emoji, user)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(NEW.reactions) WHERE true
+    ON CONFLICT DO NOTHING;
+
+    DELETE FROM reactions WHERE (room, seq, emoji, user) IN (
+      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(NEW.reactions_taken));
+
+    INSERT INTO reaction_counts (room, seq, emoji, count, first)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+    FROM jsonb_each(NEW.reaction_counts) WHERE true
+    ON CONFLICT (room, seq, emoji) DO UPDATE SET count = excluded.count, first = excluded.first;
+
+    DELETE FROM reaction_counts WHERE (room, seq, emoji) IN (
+      SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(NEW.reactions_gone));
+
+    INSERT INTO pins (room, seq)
+    SELECT value ->> 0, value ->> 1 FROM jsonb_each(NEW.pins) WHERE true
+    ON CONFLICT DO NOTHING;
+
+    DELETE FROM pins WHERE (room, seq) IN (
+      SELECT value ->> 0, value ->> 1 FROM jsonb_each(NEW.pins_gone));
+
+    -- Files: 2 waits, 3 is in a message, 6 is released.
+    UPDATE attachments SET state = 3, room = j.value ->> 1, seq = j.value ->> 2
+    FROM jsonb_each(NEW.bound) j WHERE attachments.id = j.value ->> 0 AND attachments.state = 2;
+
+    UPDATE attachments SET state = 6 WHERE state = 3 AND id IN (
+      SELECT value FROM jsonb_each(NEW.released));
+
+    UPDATE attachments SET state = 6 WHERE state = 3 AND room IN (
+      SELECT value FROM jsonb_each(NEW.ended));
+END;
