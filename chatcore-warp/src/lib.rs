@@ -41,6 +41,10 @@
 //! | [`dialect`] | the HTTP contracts of five documents |
 //! | [`page`] | the page to chat with |
 //! | [`metrics`] | counters for Prometheus |
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tls` | `serve::Tls`: HTTPS and secure WebSockets, with rustls and ring |
 
 mod app;
 pub mod auth;

@@ -17,6 +17,8 @@ mod pace;
 mod peer;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::{self, Future};
 use std::io::{self, Write as _};
@@ -32,6 +34,8 @@ pub use config::{Pace, ServeConfig};
 pub use drain::Connection;
 pub use pace::TooSlow;
 pub use peer::{InvalidBlock, Peer, TrustedProxies};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 use caps::{Caps, Permit};
 use connection::Shared;
