@@ -1,11 +1,13 @@
 //! What a body may take.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::BodyError;
+use crate::serve::caps::{Caps, Permit};
 
 /// Bounds on bodies. Cheap to clone; clones share the count of uploads under way.
 #[derive(Clone, Debug)]
@@ -24,9 +26,15 @@ pub struct BodyLimits {
 #[derive(Clone, Debug)]
 pub(super) struct Memory(Arc<Semaphore>);
 
-/// The uploads that are spooled at the moment.
+/// The uploads that are spooled at the moment, counted over all and for each address.
 #[derive(Clone, Debug)]
-pub(super) struct Uploads(Arc<Semaphore>);
+pub(super) struct Uploads {
+    at_once: usize,
+    per_address: usize,
+    open: Arc<Caps>,
+    /// Whose the next one is.
+    from: Option<IpAddr>,
+}
 
 impl Default for BodyLimits {
     fn default() -> Self {
@@ -36,7 +44,7 @@ impl Default for BodyLimits {
             file: 20 << 20,
             files: 128,
             fields: 64,
-            uploads: Uploads(Arc::new(Semaphore::new(64))),
+            uploads: Uploads::new(64, 16),
             memory: Memory(Arc::new(Semaphore::new(256 << 20))),
             spool_dir: None,
         }
@@ -101,7 +109,21 @@ impl BodyLimits {
     /// Default 64.
     #[must_use]
     pub fn with_uploads_at_once(mut self, uploads: usize) -> Self {
-        self.uploads = Uploads(Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))));
+        self.uploads = Uploads::new(uploads, self.uploads.per_address);
+        self
+    }
+
+    /// How many of them may be from one address (for IPv6: from one /64), so that nobody takes all
+    /// places with uploads that hardly move. Default 16.
+    #[must_use]
+    pub fn with_uploads_per_address(mut self, uploads: usize) -> Self {
+        self.uploads = Uploads::new(self.uploads.at_once, uploads);
+        self
+    }
+
+    /// The same bounds, for a body from `address`.
+    pub(crate) fn of(mut self, address: Option<IpAddr>) -> Self {
+        self.uploads.from = address;
         self
     }
 }
@@ -115,7 +137,11 @@ impl Memory {
 }
 
 impl Uploads {
-    pub(super) fn begin(&self) -> Result<Arc<OwnedSemaphorePermit>, BodyError> {
-        self.0.clone().try_acquire_owned().map(Arc::new).map_err(|_| BodyError::Busy)
+    fn new(at_once: usize, per_address: usize) -> Self {
+        Self { at_once, per_address, open: Caps::new(at_once, per_address), from: None }
+    }
+
+    pub(super) fn begin(&self) -> Result<Arc<Permit>, BodyError> {
+        self.open.admit(self.from).map(Arc::new).ok_or(BodyError::Busy)
     }
 }

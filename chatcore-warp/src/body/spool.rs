@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
-use tokio::sync::OwnedSemaphorePermit;
+
+use crate::serve::caps::Permit;
 
 /// Up to here a file stays in memory.
 const IN_MEMORY: usize = 64 << 10;
@@ -23,7 +24,7 @@ pub struct Spool {
     len: u64,
     dir: Option<Arc<Path>>,
     /// Held for the sake of the count of uploads.
-    _permit: Arc<OwnedSemaphorePermit>,
+    _permit: Arc<Permit>,
 }
 
 #[derive(Debug)]
@@ -34,7 +35,7 @@ enum Held {
 
 impl Spool {
     /// An empty one. Past what is kept in memory, it goes to `dir`, or to the system's temporary files.
-    pub(super) fn new(permit: Arc<OwnedSemaphorePermit>, dir: Option<Arc<Path>>) -> Self {
+    pub(super) fn new(permit: Arc<Permit>, dir: Option<Arc<Path>>) -> Self {
         Self { held: Held::Memory(BytesMut::new()), len: 0, dir, _permit: permit }
     }
 

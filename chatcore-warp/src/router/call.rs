@@ -127,7 +127,8 @@ impl Call {
     /// Those of [`body::read`].
     pub async fn fields(&mut self) -> Result<Fields, BodyError> {
         let body = self.take_body()?;
-        body::read(&self.headers, body, &self.limits).await
+        let limits = self.limits.clone().of(self.peer.map(|peer| peer.ip));
+        body::read(&self.headers, body, &limits).await
     }
 
     /// The body, as the JSON of a type. It can be read once.

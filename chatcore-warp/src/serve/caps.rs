@@ -1,4 +1,4 @@
-//! How many connections there are, over all and per address.
+//! How many there are of something, over all and per address: connections, uploads.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::peer::limit_key;
 
-/// Counts open connections against two ceilings.
+/// Counts what is open against two ceilings.
 #[derive(Debug)]
-pub(super) struct Caps {
+pub(crate) struct Caps {
     max: usize,
     max_per_address: usize,
     open: Mutex<Open>,
@@ -20,20 +20,20 @@ struct Open {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// One open connection. Dropping it makes room.
+/// One that is open. Dropping it makes room.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(crate) struct Permit {
     caps: Arc<Caps>,
     address: Option<IpAddr>,
 }
 
 impl Caps {
-    pub(super) fn new(max: usize, max_per_address: usize) -> Arc<Self> {
+    pub(crate) fn new(max: usize, max_per_address: usize) -> Arc<Self> {
         Arc::new(Self { max, max_per_address, open: Mutex::default() })
     }
 
-    /// Room for a connection from `ip`, if there is any. Without `ip` only the total counts.
-    pub(super) fn admit(self: &Arc<Self>, ip: Option<IpAddr>) -> Option<Permit> {
+    /// Room for one more from `ip`, if there is any. Without `ip` only the total counts.
+    pub(crate) fn admit(self: &Arc<Self>, ip: Option<IpAddr>) -> Option<Permit> {
         let address = ip.map(limit_key);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.all >= self.max {

@@ -9,7 +9,7 @@
 //! any other.
 
 mod activity;
-mod caps;
+pub(crate) mod caps;
 mod config;
 mod connection;
 mod drain;

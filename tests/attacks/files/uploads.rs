@@ -6,6 +6,8 @@ use std::time::Duration;
 use chatcore::attachment::blobs::{FileBlobs, MemoryBlobs};
 use chatcore_tests::{Http, Person};
 use chatcore_warp::serve::{Pace, ServeConfig};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 
 use super::{PIXEL, file_count, send_files, upload, uploaded};
@@ -220,5 +222,41 @@ async fn one_user_cannot_take_all_the_room() {
     problem(&upload(&ann.http, "x.txt", "", vec![b'x'; 60_000]).await, 507, "storage_full");
     problem(&upload(&ann.http, "x.txt", "", vec![b'x'; 60_001]).await, 413, "too_large");
     ann.http.get(&first).await.expect(200);
+    site.still_serves(&ann).await;
+}
+
+/// Uploads that hardly move, by someone who has not even said who they are: they take the places of
+/// their own address, and nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_cannot_take_all_places_for_uploads() {
+    let site = Site::with(|setup| {
+        let config = std::mem::take(&mut setup.config);
+        let limits = chatcore_warp::body::BodyLimits::default();
+        setup.config =
+            config.with_body_limits(limits.with_uploads_at_once(6).with_uploads_per_address(3));
+    })
+    .await;
+    let ann = site.person("ann").await;
+    let head = "POST /auth/register HTTP/1.1\r\nhost: x\r\n\
+        content-type: multipart/form-data; boundary=b\r\ncontent-length: 900000\r\n\r\n";
+    let tries: FuturesUnordered<_> = (0..10)
+        .map(|_| async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            let mut raw = Raw { stream: socket.connect(site.address).await.unwrap() };
+            raw.say(head.to_owned() + PART + "and then very slowly").await;
+            let answer = raw.head().await;
+            (raw, answer)
+        })
+        .collect();
+    let mut refused = tries.take(7);
+    while let Some((_, answer)) = refused.next().await {
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    }
+    // Three are held still, by `refused`, and from elsewhere uploads go on.
+    for _ in 0..10 {
+        uploaded(&ann, "x.png", PIXEL).await;
+    }
+    drop(refused);
     site.still_serves(&ann).await;
 }

@@ -4,4 +4,5 @@ mod bodies;
 mod credentials;
 mod crowds;
 mod origins;
+mod races;
 mod slow;
