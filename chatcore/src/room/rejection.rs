@@ -22,11 +22,8 @@ pub enum Rejection {
     /// There is no such person in this room.
     #[error("there is no such member in this room")]
     NoSuchMember,
-    /// The upload is someone else's.
-    #[error("that file was uploaded by someone else; upload your own")]
-    NotYourUpload,
-    /// The attachment is not there, or is in a message already.
-    #[error("there is no such upload of yours; upload the file again")]
+    /// The file is not there, is someone else's, or is in a message already; which, is not told.
+    #[error("only a file of your own that is in no message yet can be sent; upload it again")]
     NoSuchUpload,
     /// The message is deleted.
     #[error("the message is deleted")]
@@ -92,18 +89,16 @@ impl Rejection {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoSuchRoom
-            | Self::NoSuchMessage
-            | Self::NoSuchMember
-            | Self::NoSuchUser
-            | Self::NoSuchUpload => Code::NotFound,
+            Self::NoSuchRoom | Self::NoSuchMessage | Self::NoSuchMember | Self::NoSuchUser => {
+                Code::NotFound
+            }
             Self::MessageDeleted => Code::Gone,
             Self::NotJoined
             | Self::Banned { .. }
             | Self::Muted
             | Self::RoleTooLow { .. }
             | Self::NotTheAuthor
-            | Self::NotYourUpload
+            | Self::NoSuchUpload
             | Self::LastOwner
             | Self::DirectRoom
             | Self::Yourself => Code::Forbidden,

@@ -52,10 +52,7 @@ fn uploads(case: &Case<'_>, send: &SendAction) -> Result<Vec<AttachmentRef>, Rej
     let mut files: Vec<AttachmentRef> = Vec::with_capacity(send.draft.attachments.len());
     for id in &send.draft.attachments {
         let upload = case.views.uploads.get(id).ok_or(Rejection::NoSuchUpload)?;
-        if upload.owner != owner {
-            return Err(Rejection::NotYourUpload);
-        }
-        if files.iter().any(|f| f.id == *id) {
+        if upload.owner != owner || files.iter().any(|f| f.id == *id) {
             return Err(Rejection::NoSuchUpload);
         }
         files.push(upload.file.clone());
