@@ -28,8 +28,8 @@ pub(super) struct Before {
     pub(super) members: HashMap<(RoomId, UserId), Member>,
     /// The highest number of a room, if the batch may make one.
     pub(super) last_pk: i64,
-    /// The last run: its place, its room's number, where it ends.
-    pub(super) last_run: (i64, i64, u64),
+    /// The last run: its place, its room's number, where it begins and ends.
+    pub(super) last_run: (i64, i64, u64, u64),
 }
 
 /// What to read, each thing once. A row of a result names the question by its index here.
@@ -87,7 +87,7 @@ impl Part {
         match self {
             Self::LastRoom => "(SELECT coalesce(max(pk), 0) FROM rooms)",
             Self::LastRun => {
-                "(SELECT json_array(pos, room, last) FROM runs \
+                "(SELECT json_array(pos, room, first, last) FROM runs \
                  WHERE pos = (SELECT max(pos) FROM runs))"
             }
             Self::Rooms => concat!(

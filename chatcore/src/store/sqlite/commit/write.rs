@@ -9,10 +9,10 @@ use super::views::Before;
 use crate::id::RoomId;
 use crate::log::Body;
 use crate::room::{Changes, Member, Room};
-use crate::store::StoreError;
 use crate::store::sqlite::error::{corrupt, failed};
 use crate::store::sqlite::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sqlite::script::Script;
+use crate::store::{Run, StoreError};
 
 /// Teaches a connection the statements that write.
 pub(in crate::store::sqlite) async fn prepare(
@@ -183,13 +183,13 @@ fn entries(
     let mut last = before.last_run;
     for entry in &changes.entries {
         let (pk, seq) = (numbers.get(&entry.room)?, entry.seq.0);
-        let (pos, room, end) = last;
+        let (pos, room, first, end) = last;
         // The first run of a batch may go on with the last one that is there.
-        let goes_on = room == pk && end + 1 == seq;
-        last = (if goes_on { pos } else { pos + 1 }, pk, seq);
+        let goes_on = room == pk && end + 1 == seq && seq - first < Run::ENTRIES;
+        last = if goes_on { (pos, pk, first, seq) } else { (pos + 1, pk, seq, seq) };
         match runs.last_mut().filter(|_| goes_on) {
-            Some(run) => run.3 = seq,
-            None => runs.push((last.0, pk, seq, seq)),
+            Some(run) => *run = last,
+            None => runs.push(last),
         }
     }
     columns.add(runs.into_iter().map(Ok))?;
