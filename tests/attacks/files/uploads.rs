@@ -42,10 +42,8 @@ async fn a_compressed_body_is_not_taken() {
         }
     }
     // A part of a form with an encoding of its own is kept as it is, and never unpacked.
-    let body = format!(
-        "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"x.gz\"\r\n\
-         content-encoding: gzip\r\ncontent-transfer-encoding: base64\r\n\r\nH4sI\r\n--b--\r\n"
-    );
+    let body = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"x.gz\"\r\n\
+         content-encoding: gzip\r\ncontent-transfer-encoding: base64\r\n\r\nH4sI\r\n--b--\r\n";
     let request = ann.http.request(Method::POST, "/api/v1/attachments");
     let request = request.header("content-type", "multipart/form-data; boundary=b");
     let answer = Http::send(request.body(body)).await;

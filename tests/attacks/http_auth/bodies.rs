@@ -74,6 +74,9 @@ async fn other_kinds_of_values_where_a_text_is_due() {
     site.still_serves(&ann).await;
 }
 
+/// A sound request, and fields that spoil it.
+type Forged<'a> = (Method, &'a str, Value, &'a [(&'a str, Value)]);
+
 /// Rules 6 and 41.
 #[tokio::test]
 async fn fields_that_only_the_server_sets() {
@@ -83,7 +86,7 @@ async fn fields_that_only_the_server_sets() {
     let room = ann.create_room("public", "room").await;
     let messages = format!("/api/v1/rooms/{room}/messages");
     let bobs = format!("/api/v1/rooms/{room}/members/{}", bob.user);
-    let forged: &[(Method, &str, Value, &[(&str, Value)])] = &[
+    let forged: &[Forged] = &[
         (
             Method::POST,
             "/api/v1/accounts",

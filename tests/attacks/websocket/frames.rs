@@ -36,7 +36,7 @@ async fn bytes_that_are_no_frame_end_that_connection_only() {
         nested(0x91, 700),
         nested(0x91, 200_000),
         nested(0x81, 100_000),
-        [vec![0x81, 0xa1, b'a'].repeat(40_000), vec![0xc0]].concat(),
+        [[0x81, 0xa1, b'a'].repeat(40_000), vec![0xc0]].concat(),
         vec![],
         vec![0x00],
         [hello.clone(), hello.clone()].concat(),
