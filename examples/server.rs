@@ -18,7 +18,10 @@ use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
 use chatcore::mail::OutboxMailer;
 use chatcore_warp::body::BodyLimits;
-use chatcore_warp::serve::{ServeConfig, Stopped, TrustedProxies};
+use chatcore_warp::serve::{ServeConfig, Stopped, TrustedProxies, serve};
+#[cfg(feature = "tls")]
+use chatcore_warp::serve::{Tls, serve_with};
+use chatcore_warp::{Config, routes};
 use clap::{Parser, ValueEnum};
 use tokio::net::TcpListener;
 
@@ -54,7 +57,7 @@ struct Options {
     #[arg(long, env = "CHATCORE_MAIL", value_name = "URL")]
     mail: Option<String>,
 
-    /// The address by which others reach this server, for links in mails [default: http://HTTP]
+    /// The address by which others reach this server, for links in mails [default: that of --http]
     #[arg(long, env = "CHATCORE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
 
@@ -65,6 +68,14 @@ struct Options {
     /// The address or block of a proxy whose X-Forwarded-For is believed; may be repeated.
     #[arg(long, env = "CHATCORE_TRUSTED_PROXY", value_delimiter = ',', value_name = "CIDR")]
     trusted_proxy: Vec<String>,
+
+    /// The certificate chain to serve HTTPS under, in PEM form; needs `--features tls`.
+    #[arg(long, env = "CHATCORE_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of that certificate, in PEM form.
+    #[arg(long, env = "CHATCORE_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
 
     /// Limits per user and per address; `off` lifts them, for load tests.
     #[arg(long, env = "CHATCORE_LIMITS", default_value = "on", value_name = "on|off")]
@@ -100,7 +111,7 @@ async fn run(options: Options) -> Result<(), Fault> {
         format!("cannot listen on {}: {e}; choose another with --http", options.http)
     })?;
     let http = listener.local_addr()?;
-    let mut web = chatcore_warp::Config::default()
+    let mut web = Config::default()
         .standalone()
         .with_body_limits(BodyLimits::default().with_spool_dir(&options.data))
         .with_allowed_origins(&options.allow_origin)?;
@@ -112,20 +123,52 @@ async fn run(options: Options) -> Result<(), Fault> {
     }
     println!("{}", greeting(http, &options));
 
-    let routes = chatcore_warp::routes(chat.clone(), web);
-    let draining = chat.clone();
-    let stopped = chatcore_warp::serve::serve(listener, routes, serving, async move {
-        asked_to_stop().await;
-        println!("stopping: connections are asked to go, at most 10 s");
-        draining.drain();
-    })
-    .await;
+    let stopped = match (&options.tls_cert, &options.tls_key) {
+        (Some(chain), Some(key)) => {
+            serve_tls(listener, chat.clone(), web, serving, (chain, key)).await?
+        }
+        _ => serve(listener, routes(chat.clone(), web), serving, stop(chat.clone())).await,
+    };
     chat.shutdown().await;
     match stopped {
         Stopped::Drained => println!("stopped; everything acknowledged is on disk"),
         Stopped::Cut => println!("stopped; some connections were cut, and can resume"),
     }
     Ok(())
+}
+
+#[cfg(feature = "tls")]
+async fn serve_tls(
+    listener: TcpListener,
+    chat: Chat,
+    web: Config,
+    serving: ServeConfig,
+    (chain, key): (&Path, &Path),
+) -> Result<Stopped, Fault> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
+    };
+    let tls = Tls::from_pem(&read(chain)?, &read(key)?)
+        .map_err(|e| with_causes("--tls-cert, --tls-key", &e))?;
+    Ok(serve_with(listener, tls, routes(chat.clone(), web), serving, stop(chat)).await)
+}
+
+#[cfg(not(feature = "tls"))]
+async fn serve_tls(
+    _: TcpListener,
+    _: Chat,
+    _: Config,
+    _: ServeConfig,
+    _: (&Path, &Path),
+) -> Result<Stopped, Fault> {
+    Err("this build has no TLS: run it with --features tls, or put a proxy in front".into())
+}
+
+/// Ends when the process is asked to stop, and sees the connections off.
+async fn stop(chat: Chat) {
+    asked_to_stop().await;
+    println!("stopping: connections are asked to go, at most 10 s");
+    chat.drain();
 }
 
 /// The chat that the options describe.
@@ -164,7 +207,9 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
             println!("mail to {}: {}", mail.to, mail.key.as_deref().unwrap_or(&mail.subject));
         });
 
-    let public = options.public_url.clone().unwrap_or_else(|| format!("http://{}", options.http));
+    let scheme = if options.tls_cert.is_some() { "https" } else { "http" };
+    let public = format!("{scheme}://{}", options.http);
+    let public = options.public_url.clone().unwrap_or(public);
     let mut accounts = AccountSettings {
         confirm_link: format!("{}/auth/confirm?token=", public.trim_end_matches('/')),
         ..AccountSettings::default()
@@ -228,14 +273,15 @@ fn secret(path: &Path) -> Result<Secret, Fault> {
 
 fn greeting(http: SocketAddr, options: &Options) -> String {
     let data = options.data.display();
+    let s = if options.tls_cert.is_some() { "s" } else { "" };
     format!(
         "chatcore serves\n\
-         \x20 page       http://{http}/\n\
-         \x20 WebSocket  ws://{http}/ws   (chatcore.v1.json, chatcore.v1.msgpack)\n\
-         \x20 REST       http://{http}/api/v1   described by /api/v1/openapi.json\n\
+         \x20 page       http{s}://{http}/\n\
+         \x20 WebSocket  ws{s}://{http}/ws   (chatcore.v1.json, chatcore.v1.msgpack)\n\
+         \x20 REST       http{s}://{http}/api/v1   described by /api/v1/openapi.json\n\
          \x20 data       {data}\n\
          Try first: open the page in two browsers, or\n\
-         \x20 curl -s http://{http}/auth/register -H 'content-type: application/json' \\\n\
+         \x20 curl -s http{s}://{http}/auth/register -H 'content-type: application/json' \\\n\
          \x20   -d '{{\"nickName\":\"Ann\",\"userName\":\"ann\",\"password\":\"correct horse\",\"confirmPassword\":\"correct horse\"}}'"
     )
 }
