@@ -84,7 +84,11 @@ impl Config {
     /// stays bounded.
     #[must_use]
     pub fn without_limits(mut self) -> Self {
-        self.body = self.body.with_uploads_at_once(usize::MAX).with_uploads_per_address(usize::MAX);
+        self.body = self
+            .body
+            .with_uploads_at_once(usize::MAX)
+            .with_uploads_per_address(usize::MAX)
+            .with_large_per_address(usize::MAX);
         self
     }
 }

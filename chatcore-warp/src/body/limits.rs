@@ -17,7 +17,8 @@ pub struct BodyLimits {
     pub(crate) file: u64,
     pub(crate) files: usize,
     pub(crate) fields: usize,
-    pub(super) uploads: Uploads,
+    pub(super) uploads: Places,
+    pub(super) large: Places,
     pub(super) memory: Memory,
     pub(super) spool_dir: Option<Arc<Path>>,
 }
@@ -26,9 +27,12 @@ pub struct BodyLimits {
 #[derive(Clone, Debug)]
 pub(super) struct Memory(Arc<Semaphore>);
 
-/// The uploads that are spooled at the moment, counted over all and for each address.
+/// Text beyond this makes a body a large one.
+pub(super) const LARGE: usize = 32 << 10;
+
+/// What is under way at the moment, counted over all and for each address.
 #[derive(Clone, Debug)]
-pub(super) struct Uploads {
+pub(super) struct Places {
     at_once: usize,
     per_address: usize,
     open: Arc<Caps>,
@@ -44,7 +48,8 @@ impl Default for BodyLimits {
             file: 20 << 20,
             files: 128,
             fields: 64,
-            uploads: Uploads::new(64, 16),
+            uploads: Places::new(64, 16),
+            large: Places::new(usize::MAX, 64),
             memory: Memory(Arc::new(Semaphore::new(256 << 20))),
             spool_dir: None,
         }
@@ -109,7 +114,7 @@ impl BodyLimits {
     /// Default 64.
     #[must_use]
     pub fn with_uploads_at_once(mut self, uploads: usize) -> Self {
-        self.uploads = Uploads::new(uploads, self.uploads.per_address);
+        self.uploads = Places::new(uploads, self.uploads.per_address);
         self
     }
 
@@ -117,13 +122,23 @@ impl BodyLimits {
     /// places with uploads that hardly move. Default 16.
     #[must_use]
     pub fn with_uploads_per_address(mut self, uploads: usize) -> Self {
-        self.uploads = Uploads::new(self.uploads.at_once, uploads);
+        self.uploads = Places::new(self.uploads.at_once, uploads);
+        self
+    }
+
+    /// How many bodies with more than 32 KiB of text may be coming in from one address (for IPv6: from
+    /// one /64), so that nobody takes all of [`with_memory`](Self::with_memory) with bodies that
+    /// hardly move. Default 64.
+    #[must_use]
+    pub fn with_large_per_address(mut self, bodies: usize) -> Self {
+        self.large = Places::new(usize::MAX, bodies);
         self
     }
 
     /// The same bounds, for a body from `address`.
     pub(crate) fn of(mut self, address: Option<IpAddr>) -> Self {
         self.uploads.from = address;
+        self.large.from = address;
         self
     }
 }
@@ -136,7 +151,7 @@ impl Memory {
     }
 }
 
-impl Uploads {
+impl Places {
     fn new(at_once: usize, per_address: usize) -> Self {
         Self { at_once, per_address, open: Caps::new(at_once, per_address), from: None }
     }

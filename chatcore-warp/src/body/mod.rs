@@ -25,6 +25,7 @@ pub use error::BodyError;
 pub use fields::{Fields, File};
 pub use json::strict as parse_json;
 pub use limits::BodyLimits;
+use limits::LARGE;
 pub use spool::Spool;
 pub use stream::Body;
 pub(crate) use typed::{from_json, from_text_fields};
@@ -129,8 +130,12 @@ async fn collect(
     check_length(headers, limit)?;
     let mut bytes = Vec::new();
     let mut room = limits.memory.take(0)?;
+    let mut place = None;
     while let Some(chunk) = body.next().await {
         let chunk = chunk?;
+        if place.is_none() && bytes.len() + chunk.len() > LARGE {
+            place = Some(limits.large.begin()?);
+        }
         room.merge(limits.memory.take(chunk.len())?);
         if (bytes.len() + chunk.len()) as u64 > limit {
             return Err(BodyError::TooLarge { limit });

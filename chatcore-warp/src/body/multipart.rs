@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use multer::{Field, Multipart};
 
-use super::{Body, BodyError, BodyLimits, Fields, File, Spool};
+use super::{Body, BodyError, BodyLimits, Fields, File, LARGE, Spool};
 
 /// How much may come in without a field beginning or going on: what lies before the first boundary,
 /// and the headers of each part.
@@ -32,6 +32,7 @@ pub(super) async fn read(
     let mut fields = Fields::default();
     let mut text_left = limits.text;
     let mut permit = None;
+    let mut place = None;
     while let Some(mut part) = parts.next_field().await.map_err(fault)? {
         overhead.store(0, Ordering::Relaxed);
         let Some(name) = part.name().map(str::to_owned) else {
@@ -55,6 +56,9 @@ pub(super) async fn read(
                 let left = text_left.checked_sub(chunk.len() as u64);
                 text_left = left.ok_or(BodyError::TooLarge { limit: limits.text })?;
                 room.merge(limits.memory.take(chunk.len())?);
+                if place.is_none() && limits.text - text_left > LARGE as u64 {
+                    place = Some(limits.large.begin()?);
+                }
                 text.extend_from_slice(&chunk);
             }
             let text = String::from_utf8(text)

@@ -137,7 +137,8 @@ impl Call {
     /// Those of [`body::read_json`], and a field that the type does not know or cannot read.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
         let body = self.take_body()?;
-        let value = body::read_json(&self.headers, body, &self.limits).await?;
+        let limits = self.limits.clone().of(self.peer.map(|peer| peer.ip));
+        let value = body::read_json(&self.headers, body, &limits).await?;
         Ok(body::from_json(value)?)
     }
 

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chatcore_warp::serve::{Pace, ServeConfig};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::site::{Raw, Site};
@@ -115,5 +117,42 @@ async fn an_upgrade_and_then_silence() {
     .await;
     assert!(raw.head().await.starts_with("HTTP/1.1 101"));
     raw.rest().await;
+    site.still_serves(&ann).await;
+}
+
+/// Large bodies that hardly move, by nobody in particular: they take the memory that is meant for
+/// their own address, and nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_cannot_take_all_memory_for_bodies() {
+    let site = Site::with(|setup| {
+        let config = std::mem::take(&mut setup.config);
+        let limits = chatcore_warp::body::BodyLimits::default();
+        setup.config =
+            config.with_body_limits(limits.with_memory(300_000).with_large_per_address(3));
+    })
+    .await;
+    let ann = site.person("ann").await;
+    let room = ann.create_room("public", "room").await;
+    let head = "POST /api/v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        content-length: 500000\r\n\r\n";
+    let tries: FuturesUnordered<_> = (0..10)
+        .map(|_| async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            let mut raw = Raw { stream: socket.connect(site.address).await.unwrap() };
+            raw.say(head.to_owned() + "\"" + &"x".repeat(50_000)).await;
+            let answer = raw.head().await;
+            (raw, answer)
+        })
+        .collect();
+    let mut refused = tries.take(7);
+    while let Some((_, answer)) = refused.next().await {
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    }
+    // Three are held still, by `refused`.
+    for n in 0..5 {
+        ann.send(&room, &n.to_string(), &"x".repeat(60_000)).await.expect(201);
+    }
+    drop(refused);
     site.still_serves(&ann).await;
 }
