@@ -218,7 +218,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
     if options.limits == Switch::Off {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
-        limits.sends_per_user = None;
+        limits.turns_per_user = None;
     }
     Ok(Chat::builder(store)
         .blobs(blobs)

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::throttle::Rate;
 
+/// The longest that a signal may hold, in milliseconds.
+pub const SIGNAL_TTL_MS: u32 = 60_000;
+
 /// Bounds on rooms and messages, announced to clients and enforced under the room's lock.
 ///
 /// Changing one never touches what is stored: a lower bound holds for what comes after.
@@ -32,8 +35,9 @@ pub struct Limits {
     pub pins: u32,
     /// Items of one page. Default 200.
     pub page: u32,
-    /// Messages that one user may send. Default: 1,000 at once, and then 50 a second.
-    pub sends_per_user: Option<Rate>,
+    /// Messages, changes, entries and signals of one user; marks do not count. Default: 1,000 at
+    /// once, and then 50 a second.
+    pub turns_per_user: Option<Rate>,
     /// How far a mute or ban with an end may reach. Default 10 years.
     pub sanction: Duration,
 }
@@ -52,7 +56,7 @@ impl Default for Limits {
             reactions: 20,
             pins: 100,
             page: 200,
-            sends_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
+            turns_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
             sanction: Duration::from_secs(10 * 365 * 86_400),
         }
     }

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chatcore::Chat;
-use chatcore::id::{Seq, UserId};
+use chatcore::id::{ClientMsgId, Seq, UserId};
+use chatcore::limits::Limits;
 use chatcore::log::{Body, Cursor, Draft, HistoryQuery};
 use chatcore::room::{MemberAction, NewRoom, Role};
 use chatcore::store::{RoomFilter, memory::MemoryStore};
+use chatcore::throttle::Rate;
+use chatcore::{Chat, Error};
 
 async fn chat() -> Chat {
     Chat::builder(Arc::new(MemoryStore::new())).build().await.unwrap()
@@ -107,4 +110,73 @@ async fn shutdown_waits_for_what_was_submitted_and_refuses_the_rest() {
     assert!(alice.send(&room, Draft::text("too late")).await.is_err());
     let stats = alice.stats(Default::default()).await.unwrap();
     assert_eq!((stats.rooms, stats.messages, stats.entries.len()), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_not_told_to_those_who_come_later() {
+    let chat = chat().await;
+    let (alice, bob) = (chat.as_user(&user("alice")), chat.as_user(&user("bob")));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    // Someone listens, so that the room is at hand.
+    let _live = alice.subscribe(&room, Cursor::start()).await.unwrap();
+    let name = |id: &str| ClientMsgId::parse(id).unwrap();
+    let sent = alice.send(&room, Draft::text("a secret")).await.unwrap();
+    let again = "a secret, again".to_owned();
+    alice.edit(&room, &sent.message_id, name("edit"), again).await.unwrap();
+    alice.delete(&room, &sent.message_id, name("delete")).await.unwrap();
+    let mut late = bob.subscribe(&room, Cursor::start()).await.unwrap();
+    let mut kinds = Vec::new();
+    while kinds.len() < 5 {
+        let entry = late.next().await.unwrap().unwrap();
+        assert!(!serde_json::to_string(&entry).unwrap().contains("secret"), "{entry:?}");
+        kinds.push(entry.body.kind().as_str());
+    }
+    assert_eq!(kinds, ["room", "enter", "message", "edit", "delete"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_lags_and_is_not_ended_by_what_others_do() {
+    let chat = chat().await;
+    let (alice, bob) = (chat.as_user(&user("alice")), chat.as_user(&user("bob")));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    bob.enter(&room).await.unwrap();
+    let mut live = bob.subscribe(&room, Cursor::start()).await.unwrap();
+    for n in 0..400 {
+        let guest = chat.as_user(&user(&format!("guest{n}")));
+        let head = guest.enter(&room).await.unwrap().head_seq;
+        alice.send(&room, Draft::text("welcome")).await.unwrap();
+        guest.mark_read(&room, head.next()).await.unwrap();
+        bob.create_room(NewRoom::private("another")).await.unwrap();
+    }
+    for seq in 1..=803 {
+        assert_eq!(live.next().await.unwrap().unwrap().seq, Seq(seq));
+    }
+}
+
+#[tokio::test]
+async fn one_user_s_deeds_are_rated_whatever_they_are() {
+    let limits = {
+        let mut limits = Limits::default();
+        limits.turns_per_user = Some(Rate::new(3, Duration::from_secs(3_600)));
+        limits
+    };
+    let store = Arc::new(MemoryStore::new());
+    let chat = Chat::builder(store).limits(limits).build().await.unwrap();
+    let alice = chat.as_user(&user("alice"));
+    let room = alice.create_room(NewRoom::public("general")).await.unwrap().room;
+    let sent = alice.send(&room, Draft::text("hi")).await.unwrap();
+    alice.react(&room, &sent.message_id, "+1", true).await.unwrap();
+    let refused = alice.react(&room, &sent.message_id, "+1", false).await.unwrap_err();
+    assert!(matches!(refused, Error::RateLimited { .. }), "{refused:?}");
+    assert!(matches!(alice.leave(&room).await, Err(Error::RateLimited { .. })));
+    alice.mark_read(&room, sent.seq).await.unwrap();
+    chat.as_user(&user("bob")).enter(&room).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_acts_under_the_host_s_own_name() {
+    let chat = chat().await;
+    let room = chat.as_system().create_room(NewRoom::public("general")).await.unwrap().room;
+    let impostor = chat.as_user(&UserId::system());
+    assert!(matches!(impostor.enter(&room).await, Err(Error::Invalid(_))));
 }

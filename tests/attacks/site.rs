@@ -64,7 +64,7 @@ impl Site {
         let passwords =
             PasswordSettings { params: PasswordParams::cheap(), ..PasswordSettings::default() };
         let mut limits = Limits::default();
-        limits.sends_per_user = None;
+        limits.turns_per_user = None;
         let mut setup = Setup {
             accounts: AccountSettings {
                 passwords,

@@ -65,7 +65,7 @@ impl World {
     /// A chat with other limits.
     pub(crate) async fn limited(ground: Ground, change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
-        limits.sends_per_user = None;
+        limits.turns_per_user = None;
         change(&mut limits);
         let (store, held) = match ground {
             Ground::Memory => (Held::Memory(Arc::new(MemoryStore::new())), None),

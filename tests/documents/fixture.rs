@@ -93,7 +93,7 @@ impl Site {
             PasswordSettings { params: PasswordParams::cheap(), ..PasswordSettings::default() };
         let settings = AccountSettings { passwords, rates, ..AccountSettings::default() };
         let mut limits = Limits::default();
-        limits.sends_per_user = None;
+        limits.turns_per_user = None;
         let data = tempfile::tempdir().unwrap();
         let builder = Chat::builder(store(&data).await)
             .mailer(mail.clone())

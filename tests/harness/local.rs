@@ -56,7 +56,7 @@ impl Default for Choices {
             PasswordSettings { params: PasswordParams::cheap(), ..PasswordSettings::default() };
         let rates = RateLimits::off();
         let mut limits = Limits::default();
-        limits.sends_per_user = None;
+        limits.turns_per_user = None;
         Self {
             accounts: AccountSettings { passwords, rates, ..AccountSettings::default() },
             limits,

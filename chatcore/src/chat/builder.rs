@@ -157,7 +157,7 @@ impl ChatBuilder {
         let (committer, writing) =
             Committer::start(Arc::clone(&store), Arc::clone(&hub), Arc::clone(&limits));
         let inner = Arc::new_cyclic(|chat| Inner {
-            sends: Throttle::new(limits.sends_per_user, &clock),
+            turns: Throttle::new(limits.turns_per_user, &clock),
             store,
             hub,
             limits,

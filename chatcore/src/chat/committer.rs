@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::room::{Action, Command, Outcome};
-use crate::store::{Committed, Store};
+use crate::store::{Committed, Store, StoreError};
 
 /// Commands that may wait; more are refused at once.
 const QUEUE: usize = 8 * 1024;
@@ -80,28 +80,68 @@ async fn write(
     while jobs.recv_many(&mut waiting, BATCH).await > 0 {
         let (commands, replies): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|job| (job.command, job.reply)).unzip();
-        let commit = AssertUnwindSafe(store.commit(&commands, &limits)).catch_unwind().await;
-        match commit {
-            Ok(Ok(committed)) => {
-                let outcomes = tell(&hub, &commands, committed);
-                for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                    // A caller that went away has its command carried out, but no answer.
-                    let _ = reply.send(outcome.map_err(Error::from));
+        let outcomes = match commit(&*store, &hub, &limits, &commands).await {
+            // One of them may be what cannot be carried out: the others shall not suffer for it.
+            Err(fault) if fault.is_of_one() && commands.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(commands.len());
+                for command in commands.chunks(1) {
+                    let outcome = commit(&*store, &hub, &limits, command).await;
+                    outcomes.extend(outcome.unwrap_or_else(|fault| vec![Err(fault.error())]));
                 }
+                outcomes
             }
-            Ok(Err(error)) => {
-                tracing::error!(%error, commands = commands.len(), "a batch was not committed");
-                let error = Arc::new(error);
-                for reply in replies {
-                    let _ = reply.send(Err(Error::Store(Arc::clone(&error))));
-                }
-            }
-            Err(_panic) => {
-                tracing::error!(commands = commands.len(), "deciding a batch panicked");
-                for reply in replies {
-                    let _ = reply.send(Err(Error::Internal));
-                }
-            }
+            Err(fault) => commands.iter().map(|_| Err(fault.error())).collect(),
+            Ok(outcomes) => outcomes,
+        };
+        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            // A caller that went away has its command carried out, but no answer.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+/// Why a batch was not committed.
+enum Fault {
+    Store(Arc<StoreError>),
+    Panic,
+}
+
+impl Fault {
+    /// Whether a single command may be at the bottom of it, and not the store as a whole.
+    fn is_of_one(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(**error, StoreError::Corrupt(_)),
+            Self::Panic => true,
+        }
+    }
+
+    fn error(&self) -> Error {
+        match self {
+            Self::Store(error) => Error::Store(Arc::clone(error)),
+            Self::Panic => Error::Internal,
+        }
+    }
+}
+
+async fn commit(
+    store: &dyn Store,
+    hub: &Hub,
+    limits: &Limits,
+    commands: &[Command],
+) -> Result<Vec<Result<Outcome, Error>>, Fault> {
+    match AssertUnwindSafe(store.commit(commands, limits)).catch_unwind().await {
+        Ok(Ok(committed)) => {
+            let outcomes = tell(hub, commands, committed);
+            Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
+        }
+        Ok(Err(error)) => {
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(cause, commands = commands.len(), "a batch was not committed");
+            Err(Fault::Store(Arc::new(error)))
+        }
+        Err(_panic) => {
+            tracing::error!(commands = commands.len(), "deciding a batch panicked");
+            Err(Fault::Panic)
         }
     }
 }
@@ -113,7 +153,8 @@ fn tell(
     commands: &[Command],
     committed: Committed,
 ) -> Vec<Result<Outcome, crate::room::Rejection>> {
-    let Committed { outcomes, entries, marks, deleted } = committed;
+    let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
+    hub.rewrite(rewritten);
     hub.publish(entries);
     for room in &deleted {
         hub.deleted(room);

@@ -96,7 +96,7 @@ impl LiveEntries {
         cursor: Cursor,
     ) -> Result<Self, Error> {
         let hub = caller.chat().hub();
-        let listener = hub.connect(caller.actor().id(), None);
+        let listener = hub.listen(caller.actor().id());
         // Register first, check second: who is put out in between is told.
         let subscription = hub.subscribe(&listener, room);
         let resume = caller.resume(room, Some(&cursor)).await?;
@@ -130,6 +130,8 @@ impl LiveEntries {
                 self.cursor = entry.seq;
                 return Ok(Some(entry));
             }
+            // Taken before the bell is answered, so that what rings after is heard.
+            self.listener.take();
             self.subscription.answer();
             let ready = &mut self.ready;
             let found = self.subscription.read(self.cursor, |live| {
@@ -150,7 +152,6 @@ impl LiveEntries {
                     self.page().await?;
                     if self.ready.is_empty() {
                         self.listener.ring().await;
-                        self.listener.take();
                     }
                 }
             }

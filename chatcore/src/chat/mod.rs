@@ -56,7 +56,7 @@ struct Inner {
     attachments: Attachments,
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
-    sends: Throttle,
+    turns: Throttle,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,
     upkeep: AbortHandle,
@@ -136,7 +136,7 @@ impl Chat {
     /// # Errors
     /// The store's.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.inner.store.epoch().await?;
+        self.inner.store.counts().await?;
         Ok(())
     }
 
@@ -148,6 +148,7 @@ impl Chat {
     /// Refuses new writes, waits until all that was submitted is durable, and ends the background
     /// tasks. Call [`drain`](Self::drain) first, and give connections time to go.
     pub async fn shutdown(&self) {
+        self.inner.upkeep.abort();
         drop(self.inner.committer.write().unwrap_or_else(PoisonError::into_inner).take());
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writing) = writing {

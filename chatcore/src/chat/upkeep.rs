@@ -1,7 +1,10 @@
 //! What is done now and then, in small bounded steps.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Weak;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 use super::Inner;
 
@@ -18,7 +21,9 @@ pub(super) async fn keep_up(chat: Weak<Inner>) {
     loop {
         tokio::time::sleep(EVERY).await;
         let Some(chat) = chat.upgrade() else { return };
-        chat.round().await;
+        if AssertUnwindSafe(chat.round()).catch_unwind().await.is_err() {
+            tracing::error!("upkeep panicked; trying again later");
+        }
     }
 }
 

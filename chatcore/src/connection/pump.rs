@@ -51,6 +51,8 @@ pub(super) struct Pump {
     pub(super) client: Option<Client>,
     /// What the bell rang for last; kept for its memory.
     news: News,
+    /// The hub has rung, and its news were not taken yet.
+    rung: bool,
     pub(super) wants_ticket: bool,
     /// The client has been asked to go.
     pub(super) draining: bool,
@@ -99,6 +101,7 @@ impl Pump {
             ambient: None,
             client: None,
             news: News::default(),
+            rung: false,
             wants_ticket: false,
             draining: false,
             places: Vec::new(),
@@ -118,6 +121,10 @@ impl Pump {
     pub(super) fn work_off(&mut self, wire: Wire) {
         let now = self.chat.clock().now();
         self.session.handle_timeout(now);
+        if self.rung && self.hears() {
+            self.rung = false;
+            self.news(now);
+        }
         loop {
             while let Some(output) = self.session.poll_output() {
                 self.carry_out(output, wire, now);
@@ -129,6 +136,17 @@ impl Pump {
         self.read_on();
         if self.marks_due.is_some_and(|due| due <= now) {
             self.submit_marks();
+        }
+    }
+
+    /// Whether news can be taken: while the client does not read, they wait with the listener, which
+    /// bounds them. What ends the connection does not wait.
+    fn hears(&self) -> bool {
+        let closing = self.client.as_ref().and_then(|client| client.listener.closing());
+        match closing {
+            Some(Closing::Revoked | Closing::Slow) => true,
+            Some(Closing::Draining) if !self.draining => true,
+            Some(Closing::Draining) | None => self.outbox.len() < OUTBOX_BYTES,
         }
     }
 
@@ -163,7 +181,7 @@ impl Pump {
         }
         match written {
             Poll::Ready(Err(_)) => Some(Event::Broken),
-            _ if progress && !(self.due.is_empty() && self.waiting.is_empty()) => {
+            _ if progress && (self.rung || !(self.due.is_empty() && self.waiting.is_empty())) => {
                 Some(Event::Written)
             }
             _ => None,
@@ -204,7 +222,7 @@ impl Pump {
             Event::Received(Some(Incoming::Malformed(why))) => {
                 self.session.handle_frame(now, Err(DecodeError::Malformed(why)));
             }
-            Event::Rang => self.news(now),
+            Event::Rang => self.rung = true,
             Event::Done(done) => self.done(done, wire, now),
             Event::Received(None) | Event::Broken | Event::Written | Event::Time => {}
         }

@@ -90,19 +90,38 @@ pub struct News {
     pub closing: Option<Closing>,
 }
 
+/// What a listener is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hears {
+    /// Entries and notices: a client's connection.
+    All,
+    /// Entries only: a stream within the host's own program.
+    Entries,
+}
+
 /// One connection of one user.
 #[derive(Debug)]
 pub struct Listener {
     user: UserId,
     session: Option<SessionId>,
+    hears: Hears,
     news: Mutex<News>,
     bell: Notify,
     hub: Weak<Hub>,
 }
 
 impl Listener {
-    pub(super) fn new(user: UserId, session: Option<SessionId>, hub: Weak<Hub>) -> Self {
-        Self { user, session, news: Mutex::default(), bell: Notify::new(), hub }
+    pub(super) fn new(
+        user: UserId,
+        session: Option<SessionId>,
+        hears: Hears,
+        hub: Weak<Hub>,
+    ) -> Self {
+        Self { user, session, hears, news: Mutex::default(), bell: Notify::new(), hub }
+    }
+
+    pub(super) fn hears(&self) -> Hears {
+        self.hears
     }
 
     /// Whose it is.
@@ -160,6 +179,9 @@ impl Listener {
     }
 
     pub(super) fn notify(&self, notice: Notice) {
+        if self.hears == Hears::Entries {
+            return;
+        }
         let mut news = lock(&self.news);
         let waiting = &mut news.notices;
         if let Some(old) = waiting.iter_mut().find(|old| supersedes(&notice, old)) {

@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use listener::Hears;
 pub use listener::{Closing, Listener, Membership, News, Notice, Signal};
 pub use tail::{Live, Read, Subscription};
 pub use traffic::Traffic;
@@ -50,7 +51,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Hub {
     /// A connection of `user` comes in. It is forgotten when the last handle to it is dropped.
     pub fn connect(self: &Arc<Self>, user: UserId, session: Option<SessionId>) -> Arc<Listener> {
-        let listener = Arc::new(Listener::new(user.clone(), session, Arc::downgrade(self)));
+        self.admit(user, session, Hears::All)
+    }
+
+    /// A reader of `user` within the host's own program, who is told of entries and of no more.
+    pub(crate) fn listen(self: &Arc<Self>, user: UserId) -> Arc<Listener> {
+        self.admit(user, None, Hears::Entries)
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        user: UserId,
+        session: Option<SessionId>,
+        hears: Hears,
+    ) -> Arc<Listener> {
+        let listener = Arc::new(Listener::new(user.clone(), session, hears, Arc::downgrade(self)));
         lock(&self.people).entry(user).or_default().push(Arc::downgrade(&listener));
         if self.draining.load(Ordering::SeqCst) {
             listener.close(Closing::Draining);
@@ -113,6 +128,17 @@ impl Hub {
         }
         for tail in woken {
             tail.wake();
+        }
+    }
+
+    /// Puts messages that were edited or deleted into their new form wherever they are at hand, so
+    /// that nobody who comes later is told what was taken back.
+    pub fn rewrite(&self, entries: Vec<Entry>) {
+        for entry in entries {
+            let tail = lock(&self.tails).get(&entry.room).cloned();
+            if let Some(tail) = tail {
+                tail.rewrite(entry);
+            }
         }
     }
 
@@ -179,9 +205,12 @@ impl Hub {
         &self.traffic
     }
 
-    /// How many connections there are.
+    /// How many clients are connected.
     pub fn connections(&self) -> usize {
-        lock(&self.people).values().flatten().filter(|l| l.strong_count() > 0).count()
+        let people = lock(&self.people);
+        let all: Vec<_> = people.values().flatten().filter_map(Weak::upgrade).collect();
+        drop(people);
+        all.iter().filter(|listener| listener.hears() == Hears::All).count()
     }
 
     fn listeners(&self, user: &UserId) -> Vec<Arc<Listener>> {

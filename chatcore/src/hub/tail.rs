@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Hub, Listener, Notice, PRESENCE_AUDIENCE, Signal, lock};
 use crate::id::{RoomId, Seq, UserId};
-use crate::log::Entry;
+use crate::log::{Body, Entry};
 use crate::protocol::Wire;
 
 /// Entries that one room keeps at hand.
@@ -51,15 +51,34 @@ impl Live {
         self.frames[wire.index()].get_or_init(|| wire.event(&self.entry))
     }
 
-    /// About what it takes in memory with one encoding.
+    /// About what it takes in memory, with its frames in two encodings.
     fn weight(entry: &Entry) -> usize {
-        let text = match &entry.body {
-            crate::log::Body::Message { text, .. } | crate::log::Body::Edit { text, .. } => {
-                text.len()
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        600 + 3 * match &entry.body {
+            Body::Message { text, attachments, meta, .. } => {
+                let files = attachments.iter().map(|file| 200 + file.name.len()).sum::<usize>();
+                text.len() + files + meta.as_ref().map_or(0, value_weight)
             }
+            Body::Edit { text, .. } => text.len(),
+            Body::Kick { reason, .. } | Body::Ban { reason, .. } | Body::Mute { reason, .. } => {
+                length(reason)
+            }
+            Body::Room { name, topic, .. } => length(name) + length(topic),
             _ => 0,
-        };
-        600 + 2 * text
+        }
+    }
+}
+
+/// About what a JSON value takes in memory. Its depth is bounded where it comes in.
+fn value_weight(value: &serde_json::Value) -> usize {
+    use serde_json::Value;
+    32 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(value_weight).sum(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| 48 + name.len() + value_weight(value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 
@@ -81,8 +100,9 @@ struct SeatState {
 }
 
 impl Seat {
+    /// Whether a member sits here who was not put out.
     fn is_member(&self) -> bool {
-        self.state.joined.load(Ordering::Acquire)
+        self.state.joined.load(Ordering::Acquire) && lock(&self.state.end).is_none()
     }
 }
 
@@ -139,6 +159,31 @@ impl Tail {
         self.forget(&mut ring, surplus);
         while ring.bytes > RING_BYTES && ring.live.len() > 1 {
             self.forget(&mut ring, 1);
+        }
+    }
+
+    /// Replaces a message by its new form. Of a deleted one, its edits say nothing any more either.
+    pub(super) fn rewrite(&self, entry: Entry) {
+        let mut ring = lock(&self.ring);
+        let deleted = match &entry.body {
+            Body::Message { message_id, deleted_at: Some(_), .. } => Some(message_id.clone()),
+            _ => None,
+        };
+        for at in 0..ring.live.len() {
+            let old = &ring.live[at].entry;
+            let new = match &old.body {
+                Body::Message { .. } if old.seq == entry.seq => entry.clone(),
+                Body::Edit { message_id, .. } if deleted.as_ref() == Some(message_id) => {
+                    let (message_id, text) = (message_id.clone(), String::new());
+                    Entry { body: Body::Edit { message_id, text }, ..old.clone() }
+                }
+                _ => continue,
+            };
+            let (before, after) = (Live::weight(old), Live::weight(&new));
+            ring.live[at] = Arc::new(Live::new(new));
+            ring.bytes = (ring.bytes + after).saturating_sub(before);
+            self.all_bytes.fetch_add(after, Ordering::Relaxed);
+            self.all_bytes.fetch_sub(before, Ordering::Relaxed);
         }
     }
 

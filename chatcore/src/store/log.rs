@@ -15,6 +15,8 @@ pub struct Committed {
     pub outcomes: Vec<Result<Outcome, Rejection>>,
     /// The entries that were written, in the order of the batch; dense within a room.
     pub entries: Vec<Entry>,
+    /// Older messages in their new form.
+    pub rewritten: Vec<Entry>,
     /// How far the members that were touched are now.
     pub marks: Vec<(RoomId, UserId, Marks)>,
     /// Rooms that came to their end.
@@ -30,6 +32,7 @@ impl Committed {
             deleted: deleted.map(|room| room.id.clone()).collect(),
             marks: changes.members.into_iter().map(|((r, u), m)| (r, u, m.marks)).collect(),
             entries: changes.entries,
+            rewritten: changes.rewritten.into_values().collect(),
         }
     }
 }

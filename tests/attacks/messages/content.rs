@@ -174,7 +174,7 @@ async fn meta_comes_back_as_it_went_in_or_is_refused(ground: Ground) {
 async fn a_flood_of_sends_meets_the_rate_and_no_ack_is_lost(ground: Ground) {
     use std::time::Duration;
     let rate = chatcore::throttle::Rate::new(20, Duration::from_millis(100));
-    let world = World::limited(ground, |limits| limits.sends_per_user = Some(rate)).await;
+    let world = World::limited(ground, |limits| limits.turns_per_user = Some(rate)).await;
     let room = world.public("ann", &["bob"]).await;
     let (ann, bob) = (world.person("ann"), world.person("bob"));
     let sends = (0..200).map(|n| ann.send(&room, draft("flood", &n.to_string())));

@@ -14,7 +14,6 @@ use crate::room::{
     Action, Actor, Command, MemberAction, NewRoom, Outcome, Rejection, RoomKind, RoomUpdate,
     SendAction,
 };
-use crate::throttle::TooFast;
 
 /// Someone acting on a chat; see [`Chat::as_user`] and [`Chat::as_system`].
 ///
@@ -70,9 +69,13 @@ impl Caller {
     /// Hands `action` in without waiting. What one caller hands in keeps its order.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if the queue is full or the chat is shut down. The outcome's own
+    /// [`Error::RateLimited`] for a user who does too much at once; [`Error::Unavailable`] if the
+    /// queue is full or the chat is shut down. The outcome's own
     /// errors come from [`Pending::outcome`].
     pub fn submit(&self, room: &RoomId, action: Action) -> Result<Pending, Error> {
+        if !matches!(action, Action::Mark { .. }) {
+            self.take_turn()?;
+        }
         let command = Command {
             room: room.clone(),
             actor: self.actor.clone(),
@@ -81,6 +84,17 @@ impl Caller {
         };
         let committer = self.chat.inner.committer.read().unwrap_or_else(PoisonError::into_inner);
         committer.as_ref().ok_or(Error::Unavailable)?.submit(command)
+    }
+
+    /// Counts one deed against the user's rate.
+    fn take_turn(&self) -> Result<(), Error> {
+        let Actor::User(user) = &self.actor else { return Ok(()) };
+        if *user == UserId::system() {
+            // Whoever made this id let someone choose the host's own name.
+            return Err(Invalid::new("user", "this user id is the host's own").into());
+        }
+        let turns = &self.chat.inner.turns;
+        turns.check(user).map_err(|e| Error::RateLimited { retry_after: e.retry_after })
     }
 
     async fn run(&self, room: &RoomId, action: Action) -> Result<Outcome, Error> {
@@ -172,10 +186,6 @@ impl Caller {
     /// [`Invalid`] for a draft out of bounds, and as [`submit`](Self::submit).
     pub fn submit_send(&self, room: &RoomId, draft: Draft) -> Result<Pending, Error> {
         draft.check(&self.chat.inner.limits)?;
-        if let Actor::User(user) = &self.actor {
-            let waits = |e: TooFast| Error::RateLimited { retry_after: e.retry_after };
-            self.chat.inner.sends.check(user).map_err(waits)?;
-        }
         let client_msg_id = match draft.client_msg_id.clone() {
             Some(id) => id,
             None => ClientMsgId::parse(&random_string::<16>(&*self.chat.inner.random))?,
@@ -301,15 +311,19 @@ impl Caller {
         on: bool,
         ttl_ms: u32,
     ) -> Result<(), Error> {
-        if kind != "typing" {
-            return Err(Invalid::new("kind", "kind must be typing").into());
+        self.take_turn()?;
+        let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        if !(1..=32).contains(&kind.len()) || !kind.bytes().all(word) || kind == "presence" {
+            let problem =
+                "kind must be 1 to 32 of a-z 0-9 _ -, such as typing; presence is the server's";
+            return Err(Invalid::new("kind", problem).into());
         }
         let (_, member) = self.joined(room).await?;
         let now = self.chat.inner.clock.now();
         if member.as_ref().and_then(|m| m.muted_until).is_some_and(|until| now < until) {
             return Err(Rejection::Muted.into());
         }
-        let ttl_ms = ttl_ms.min(SIGNAL_TTL_MS);
+        let ttl_ms = ttl_ms.min(crate::limits::SIGNAL_TTL_MS);
         let (room, user) = (room.clone(), self.viewer());
         self.chat.inner.hub.signal(&Signal { room, user, kind: kind.to_owned(), on, ttl_ms });
         Ok(())
@@ -325,9 +339,6 @@ impl Caller {
         &self.actor
     }
 }
-
-/// The longest that a signal may hold, in milliseconds.
-const SIGNAL_TTL_MS: u32 = 30_000;
 
 /// The answer to a message, edit or deletion.
 pub(crate) fn sent(outcome: Outcome) -> Result<Sent, Error> {

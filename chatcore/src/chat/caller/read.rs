@@ -109,8 +109,9 @@ impl Caller {
         limit: u32,
     ) -> Result<Vec<MemberSummary>, Error> {
         self.check_page(limit)?;
-        self.may_read(room).await?;
         let members = self.chat.inner.store.members(room, after, limit).await?;
+        // Checked after it was read: who was put out meanwhile gets nothing of it.
+        self.may_read(room).await?;
         Ok(members.into_iter().map(MemberSummary::from).collect())
     }
 
@@ -153,7 +154,7 @@ impl Caller {
                 Ok::<_, Error>((page, newest))
             }
         };
-        Ok(match query.anchor {
+        let page = match query.anchor {
             Anchor::Newest => {
                 let (messages, found_oldest) = older(Seq::MAX, query.limit).await?;
                 HistoryPage { messages, found_oldest, found_newest: true }
@@ -183,7 +184,10 @@ impl Caller {
                 messages.extend(after);
                 HistoryPage { messages, found_oldest, found_newest }
             }
-        })
+        };
+        // Who was put out while it was read gets nothing of it.
+        self.may_read(room).await?;
+        Ok(page)
     }
 
     /// One message.
@@ -191,8 +195,8 @@ impl Caller {
     /// # Errors
     /// As [`may_read`](Self::may_read); [`Rejection::NoSuchMessage`].
     pub async fn message(&self, room: &RoomId, id: &MessageId) -> Result<Message, Error> {
-        self.may_read(room).await?;
         let message = self.chat.inner.store.message(room, id, &self.viewer()).await?;
+        self.may_read(room).await?;
         Ok(message.ok_or(Rejection::NoSuchMessage)?)
     }
 
@@ -202,8 +206,9 @@ impl Caller {
     /// As [`may_read`](Self::may_read); [`Invalid`] for a limit out of bounds.
     pub async fn log(&self, room: &RoomId, after: Seq, limit: u32) -> Result<Vec<Entry>, Error> {
         self.check_page(limit)?;
+        let entries = self.chat.inner.store.entries(room, after, limit).await?;
         self.may_read(room).await?;
-        Ok(self.chat.inner.store.entries(room, after, limit).await?)
+        Ok(entries)
     }
 
     /// All that happens in a room after `cursor`: first what is in the log, then live, with no gap

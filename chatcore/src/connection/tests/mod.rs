@@ -42,7 +42,7 @@ fn user(name: &str) -> UserId {
 }
 
 async fn chat() -> Chat {
-    let limits = Limits { sends_per_user: None, ..Limits::default() };
+    let limits = Limits { turns_per_user: None, ..Limits::default() };
     let chat = Chat::builder(Arc::new(MemoryStore::default()))
         .limits(limits)
         .authenticator(Arc::new(ByName))

@@ -6,13 +6,11 @@ use super::{Phase, Session};
 use crate::clock::Timestamp;
 use crate::error::Code;
 use crate::id::{RoomId, Seq};
+use crate::limits::SIGNAL_TTL_MS;
 use crate::protocol::frame::{
     Answer, Failure, Request, RequestId, ServerFrame, Signal, TokenRenewed,
 };
 use crate::protocol::session::DeliveryState;
-
-/// The longest that receivers may take a signal for lasting.
-const SIGNAL_TTL_MS: u32 = 60_000;
 
 /// The longest name of a kind of signal, in bytes.
 const SIGNAL_KIND: usize = 32;

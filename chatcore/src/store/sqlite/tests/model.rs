@@ -258,8 +258,9 @@ async fn sound(scene: &Scene) {
 }
 
 fn told(committed: Committed) -> String {
-    let Committed { outcomes, entries, marks, deleted } = committed;
-    format!("{outcomes:#?}\n{:#?}\n{marks:?}\n{deleted:?}", nameless(entries))
+    let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
+    let (entries, rewritten) = (nameless(entries), nameless(rewritten));
+    format!("{outcomes:#?}\n{entries:#?}\n{rewritten:#?}\n{marks:?}\n{deleted:?}")
 }
 
 /// Says where two accounts part, not all that they agree on.
