@@ -24,7 +24,7 @@ const LOG_BYTES: &str = "67108864";
 /// Page cache of a reader and of the writer, in KiB (SQLite counts those below zero). The writer's
 /// keys of what took effect once lie all over their table.
 const CACHE: &str = "-8000";
-const WRITER_CACHE: &str = "-64000";
+const WRITER_CACHE: &str = "-16000";
 
 pub(super) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
