@@ -1,6 +1,7 @@
 //! How many messages a second a SQLite store commits, every batch flushed to the disk.
 //!
-//! `cargo bench -p chatcore --features sqlite,testing --bench sqlite_commit`
+//! `cargo bench -p chatcore --features sqlite,testing --bench sqlite_commit [-- 64]`, with the sizes of
+//! batches to measure; in `TMPDIR`.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,11 @@ const SENDERS: [&str; 16] =
 
 #[tokio::main]
 async fn main() {
+    let given = std::env::args().filter_map(|argument| argument.parse().ok());
+    let mut sizes: Vec<usize> = given.collect();
+    if sizes.is_empty() {
+        sizes = vec![1, 16, 64, 256, 512];
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("chat.db").display());
     let scene = Scene::of(SqliteStore::open(&url).await.expect("the store opens"));
@@ -23,7 +29,7 @@ async fn main() {
     }
     println!("200 B texts, 16 senders; median and range of 5 windows of 1 s; CPU of all threads");
     for (name, rooms) in [("1 room", &rooms[..1]), ("16 rooms", &rooms[..])] {
-        for size in [1, 16, 64, 256, 512] {
+        for &size in &sizes {
             let mut rates = Vec::new();
             let mut sent = 0.0;
             let before = cpu();

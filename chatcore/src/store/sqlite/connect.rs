@@ -13,13 +13,18 @@ use crate::store::StoreError;
 /// neither waits for the other.
 const ROWS_AHEAD: usize = 1024;
 
+/// The write-ahead log is moved into the file when it has this many pages (32 MiB). What a message
+/// takes effect once by lies all over its table: the longer the log, the more of its pages are written
+/// once for many messages.
+const LOG_PAGES: &str = "8192";
+
 /// The write-ahead log is cut back to this after a checkpoint, in bytes.
 const LOG_BYTES: &str = "67108864";
 
 /// Page cache of a reader and of the writer, in KiB (SQLite counts those below zero). The writer's
 /// keys of what took effect once lie all over their table.
 const CACHE: &str = "-8000";
-const WRITER_CACHE: &str = "-64000";
+const WRITER_CACHE: &str = "-16000";
 
 pub(super) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -33,6 +38,7 @@ pub(super) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
         .pragma("mmap_size", "0")
         .pragma("temp_store", "memory")
         .pragma("cache_size", CACHE)
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         .pragma("journal_size_limit", LOG_BYTES)
         .pragma("trusted_schema", "OFF")
         .disable_statement_logging()

@@ -39,19 +39,19 @@ pub(super) async fn write(
     whole.add(rooms.into_iter().map(|room| room_row(room, &numbers)))?;
     whole.add(members.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
     whole.add(changes.joined_counts.iter().filter(|(_, by)| **by != 0).map(Ok))?;
-    whole.insert(&mut script, "INSERT OR ROLLBACK INTO rooms_written VALUES (?, ?, ?)")?;
+    whole.insert(&mut script, "INSERT INTO rooms_written VALUES (?, ?, ?)")?;
 
     let mut log = Columns::default();
     log.add(longer.into_iter().map(|room| room_row(room, &numbers)))?;
     log.add(marks.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
     entries(&mut log, before, changes, &numbers)?;
-    log.insert(&mut script, "INSERT OR ROLLBACK INTO log_written VALUES (?, ?, ?, ?, ?, ?)")?;
+    log.insert(&mut script, "INSERT INTO log_written VALUES (?, ?, ?, ?, ?, ?)")?;
 
     let mut messages = Columns::default();
     on_messages(&mut messages, changes, &numbers)?;
     messages.insert(
         &mut script,
-        "INSERT OR ROLLBACK INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     script.add("COMMIT");
     script.run(connection).await?;
@@ -74,9 +74,6 @@ impl Columns {
     }
 
     /// Adds the statement that writes them, if there is anything to write.
-    ///
-    /// It says `OR ROLLBACK` because a fault ends the transaction anyway: else SQLite would copy every
-    /// page before it changes it, to be able to undo this one statement.
     fn insert(self, script: &mut Script, sql: &'static str) -> Result<(), StoreError> {
         if self.0.iter().all(Option::is_none) {
             return Ok(());
