@@ -50,7 +50,7 @@ async fn a_file_that_was_acked_survives_kill_minus_nine() {
     bob.http.get(&url(&waiting)).await.expect(404);
     send_file(&ann, &room, "after", &waiting).await.expect(201);
     assert!(bob.http.get(&url(&waiting)).await.expect(200).body == content);
-    send_file(&ann, &room, "again", &waiting).await.expect(404);
+    send_file(&ann, &room, "again", &waiting).await.expect(403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
