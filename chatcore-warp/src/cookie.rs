@@ -19,8 +19,11 @@ fn name(secure: bool) -> &'static str {
 /// have planted one, and nobody can tell which.
 pub fn session(headers: &HeaderMap, secure: bool) -> Option<&str> {
     let mut found = None;
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    for (key, value) in pairs.flat_map(|s| s.split(';')).filter_map(|pair| pair.split_once('=')) {
+    // Pair by pair: one that another site has set may hold bytes that are no text.
+    let pairs =
+        headers.get_all(header::COOKIE).iter().flat_map(|v| v.as_bytes().split(|b| *b == b';'));
+    let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
+    for (key, value) in pairs {
         if key.trim() == name(secure) {
             let value = value.trim().trim_matches('"');
             match found {
@@ -69,6 +72,14 @@ mod tests {
             headers.append(header::COOKIE, HeaderValue::from_static(cookie));
         }
         session(&headers, secure).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_neighbour_that_is_no_text_hides_nothing() {
+        let mut headers = HeaderMap::new();
+        let bytes = b"theme=caf\xe9; chatcore_session=abc";
+        headers.append(header::COOKIE, HeaderValue::from_bytes(bytes).unwrap());
+        assert_eq!(session(&headers, false), Some("abc"));
     }
 
     #[test]

@@ -180,3 +180,12 @@ async fn nobody_acts_under_the_host_s_own_name() {
     let impostor = chat.as_user(&UserId::system());
     assert!(matches!(impostor.enter(&room).await, Err(Error::Invalid(_))));
 }
+
+#[tokio::test]
+async fn a_room_name_that_reorders_the_text_around_it_is_refused() {
+    let chat = chat().await;
+    let alice = chat.as_user(&user("alice"));
+    let refused = alice.create_room(NewRoom::public("\u{202e}nimda")).await.unwrap_err();
+    assert_eq!(refused.field(), Some("name"));
+    alice.create_room(NewRoom::public("\u{5e9}\u{5dc}\u{5d5}\u{5dd}")).await.unwrap();
+}

@@ -71,7 +71,10 @@ pub(super) async fn read(
 
 /// A part is a file if it has a file name, or a type that is not text.
 fn is_file(part: &Field<'_>) -> bool {
-    part.file_name().is_some() || part.content_type().is_some_and(|t| t.type_() != mime::TEXT)
+    // Looked for in the header itself: a name that is not UTF-8 is still a file's.
+    let disposition = part.headers().get(http::header::CONTENT_DISPOSITION);
+    let named = disposition.is_some_and(|v| v.as_bytes().windows(8).any(|w| w == b"filename"));
+    named || part.content_type().is_some_and(|t| t.type_() != mime::TEXT)
 }
 
 async fn file(

@@ -104,6 +104,18 @@ async fn bytes_are_counted_whatever_the_headers_say() {
 }
 
 #[tokio::test]
+async fn a_file_whose_name_is_not_utf8_is_still_a_file() {
+    let mut body =
+        b"--X\r\ncontent-disposition: form-data; name=\"f\"; filename=\"caf\xe9.txt\"\r\n".to_vec();
+    body.extend_from_slice(b"content-type: text/plain\r\n\r\nhello\r\n--X--\r\n");
+    let limits = BodyLimits::default();
+    match read(&headers(MULTIPART), Body::from_bytes(body), &limits).await {
+        Ok(fields) => assert_eq!(fields.files().len(), 1),
+        Err(refused) => assert!(matches!(refused, BodyError::Malformed(_)), "{refused}"),
+    }
+}
+
+#[tokio::test]
 async fn fields_and_files_are_bounded_in_number() {
     let many = read_as(FORM, "a=1&b=1&c=1&d=1&e=1").await;
     assert!(matches!(many, Err(BodyError::TooManyFields { limit: 4 })));

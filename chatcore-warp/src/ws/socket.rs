@@ -105,9 +105,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
                 // A kind of message that the subprotocol does not have.
                 Ok(Message::Text(_) | Message::Binary(_)) => Malformed::Syntax,
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
-                    continue;
+                Ok(Message::Ping(_) | Message::Pong(_)) => {
+                    return Poll::Ready(Some(Incoming::Alive));
                 }
+                Ok(Message::Close(_) | Message::Frame(_)) => continue,
                 Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
                 Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
                     Malformed::TooLong { most: self.most }

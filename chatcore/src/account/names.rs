@@ -7,6 +7,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_security::skeleton;
 
 use crate::error::Invalid;
+use crate::room::reorders;
 
 /// Which of the names of an account: what a conflict or a lookup is about.
 #[derive(
@@ -221,8 +222,8 @@ impl DisplayName {
         if name.len() > 64 * 4 || !(1..=64).contains(&name.chars().count()) {
             return invalid("must be 1 to 64 characters");
         }
-        if name.chars().any(char::is_control) {
-            return invalid("must not hold control characters");
+        if name.chars().any(|c| c.is_control() || reorders(c)) {
+            return invalid("must not hold control characters, nor such that reorder text");
         }
         if name.chars().all(|c| is_hidden(c) || c.is_whitespace()) {
             return invalid("must hold something that can be seen");

@@ -219,6 +219,7 @@ impl Pump {
                 let most = self.session.config().limits.frame_bytes as usize;
                 self.session.handle_frame(now, wire.encoding().decode(&bytes, most));
             }
+            Event::Received(Some(Incoming::Alive)) => self.session.handle_alive(now),
             Event::Received(Some(Incoming::Malformed(why))) => {
                 self.session.handle_frame(now, Err(DecodeError::Malformed(why)));
             }

@@ -13,6 +13,8 @@ use crate::protocol::{CloseCode, Malformed, Wire};
 pub enum Incoming {
     /// One whole message; the frame that it should be is not decoded yet.
     Message(Bytes),
+    /// A sign of life that the transport has answered itself, such as a WebSocket ping.
+    Alive,
     /// Something that the framing refuses: too long, or of a kind that the wire does not use.
     Malformed(Malformed),
 }

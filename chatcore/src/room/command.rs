@@ -251,6 +251,12 @@ impl MemberAction {
     }
 }
 
+/// Whether a character reorders what stands around it (Unicode Standard Annex 9: embeddings,
+/// overrides, isolates), so that a name could pass for another.
+pub(crate) fn reorders(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Checks a text of one line.
 pub(crate) fn check_line(
     field: &'static str,
@@ -261,8 +267,10 @@ pub(crate) fn check_line(
     if text.chars().count() > most {
         return Err(Invalid::new(field, format!("{field} must be at most {most} characters")));
     }
-    if text.chars().any(char::is_control) {
-        return Err(Invalid::new(field, format!("{field} must not have control characters")));
+    if text.chars().any(|c| c.is_control() || reorders(c)) {
+        let problem =
+            format!("{field} must not have control characters, nor such that reorder text");
+        return Err(Invalid::new(field, problem));
     }
     Ok(())
 }

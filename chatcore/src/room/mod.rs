@@ -15,6 +15,7 @@ mod plan;
 mod rejection;
 mod view;
 
+pub(crate) use command::reorders;
 pub use command::{Action, Actor, Command, MemberAction, Needs, NewRoom, RoomUpdate, SendAction};
 pub use decide::Outcome;
 pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};

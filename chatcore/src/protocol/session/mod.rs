@@ -173,6 +173,11 @@ impl Session {
         }
     }
 
+    /// The peer showed, beneath the protocol, that it is there.
+    pub fn handle_alive(&mut self, now: Timestamp) {
+        self.heard_at = now;
+    }
+
     /// A message came, and this is what decoding made of it.
     pub fn handle_frame(&mut self, now: Timestamp, frame: Result<ClientFrame, DecodeError>) {
         self.heard_at = now;

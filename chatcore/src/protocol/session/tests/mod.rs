@@ -454,6 +454,18 @@ fn a_minute_without_anything_written_closes() {
 }
 
 #[test]
+fn a_sign_of_life_beneath_the_protocol_counts() {
+    let mut bench = Bench::ready();
+    for beats in 1..10 {
+        bench.session.handle_alive(START.after(40 * SECOND * beats));
+        bench.session.handle_timeout(START.after(40 * SECOND * beats));
+    }
+    assert!(!bench.session.is_closed());
+    bench.session.handle_timeout(START.after(40 * SECOND * 9 + 50 * SECOND));
+    assert!(bench.session.is_closed());
+}
+
+#[test]
 fn two_heartbeats_missed_close() {
     let mut bench = Bench::ready();
     bench.advance(49 * SECOND);
