@@ -94,6 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if self.ended {
             return Poll::Ready(None);
         }
+        let mut alive = false;
         loop {
             let mut face = Face { io: &mut self.io, cx, own: &mut self.own };
             let broken = match self.context.read(&mut face) {
@@ -105,11 +106,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
                 // A kind of message that the subprotocol does not have.
                 Ok(Message::Text(_) | Message::Binary(_)) => Malformed::Syntax,
+                // Read on, so that the answer to it is on its way before it is told of.
                 Ok(Message::Ping(_) | Message::Pong(_)) => {
-                    return Poll::Ready(Some(Incoming::Alive));
+                    alive = true;
+                    continue;
                 }
                 Ok(Message::Close(_) | Message::Frame(_)) => continue,
-                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
+                    return if alive { Poll::Ready(Some(Incoming::Alive)) } else { Poll::Pending };
+                }
                 Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
                     Malformed::TooLong { most: self.most }
                 }
