@@ -182,7 +182,8 @@ async fn a_flood_of_sends_meets_the_rate_and_no_ack_is_lost(ground: Ground) {
     let sends = (0..200).map(|n| ann.send(&room, draft("flood", &n.to_string())));
     let answers = futures_util::future::join_all(sends).await;
     let refusals: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
-    assert_eq!(refusals.len(), 180);
+    // Of the twenty at once, the making of the room was one.
+    assert_eq!(refusals.len(), 181);
     for error in refusals {
         assert_eq!(error.code(), Code::RateLimited);
         assert!(error.retry_after().unwrap() > Duration::ZERO);
@@ -191,7 +192,7 @@ async fn a_flood_of_sends_meets_the_rate_and_no_ack_is_lost(ground: Ground) {
     world.clock.advance(Duration::from_millis(100));
     ann.send(&room, draft("again", "again")).await.unwrap();
     let page = ann.history(&room, newest(200)).await.unwrap();
-    assert_eq!(page.messages.len(), 22);
+    assert_eq!(page.messages.len(), 21);
 }
 
 /// One room that has all the traffic, and someone who asks what happened last.
