@@ -244,8 +244,8 @@ export class Chat extends EventTarget {
 
   // Sending
 
-  send(text, attachments) {
-    const message = this.outbox.add({ room: this.current.id, user: this.#me.id, text, attachments });
+  send(room, text, attachments) {
+    const message = this.outbox.add({ room, user: this.#me.id, text, attachments });
     this.#tell('items', message.room);
     this.#flush();
   }
@@ -283,9 +283,9 @@ export class Chat extends EventTarget {
   /** Whether the next one may follow. */
   async #sendOne(message) {
     const { room, client_msg_id, text, attachments } = message;
-    const fields = { room, client_msg_id, text };
-    if (attachments.length > 0) fields.attachments = attachments.map(({ id }) => id);
     try {
+      const fields = { room, client_msg_id, text };
+      if (attachments?.length > 0) fields.attachments = attachments.map(({ id }) => id);
       const result = await this.#connection.request('send', fields);
       this.outbox.acknowledged(message, result);
       // Its event came first, perhaps before the page was loaded anew.
