@@ -25,6 +25,10 @@ const NOTICE = {
   room: (e, name) => `${name(e.user)} changed the room: ${e.name ?? ''}`,
 };
 
+function dayOf(ts) {
+  return Number.isNaN(new Date(ts).getTime()) ? '' : day.format(ts);
+}
+
 /** One of eight colours, the same for the same person everywhere. */
 function tint(id) {
   let sum = 0;
@@ -76,6 +80,16 @@ function messageBody(message) {
     parts.push(el('p', { className: 'reactions' }, ...message.reactions.map(({ emoji, count }) => el('span', {}, `${emoji} ${count}`))));
   }
   return parts;
+}
+
+/** One row that cannot be drawn must not take the others with it. */
+function guarded(draw) {
+  try {
+    return draw();
+  } catch (problem) {
+    console.error(problem);
+    return el('li', { className: 'notice' }, 'This cannot be shown.');
+  }
 }
 
 export class Timeline {
@@ -149,7 +163,7 @@ export class Timeline {
     let lastDay = '';
     let previous = null;
     for (const item of [...room.items, ...chat.outbox.of(room.id)]) {
-      const today = day.format(item.ts);
+      const today = dayOf(item.ts);
       if (today !== lastDay) {
         rows.push({ key: `day-${today}`, version: '', draw: () => el('li', { className: 'day' }, el('span', {}, today)) });
         lastDay = today;
@@ -216,14 +230,14 @@ export class Timeline {
     for (const { key, version, draw } of rows) {
       let drawn = this.#drawn.get(key);
       if (drawn && drawn.version !== version) {
-        const element = draw();
+        const element = guarded(draw);
         if (place === drawn.element) place = element;
         drawn.element.replaceWith(element);
         element.dataset.key = key;
         drawn = { element, version };
         this.#drawn.set(key, drawn);
       } else if (!drawn) {
-        drawn = { element: draw(), version };
+        drawn = { element: guarded(draw), version };
         drawn.element.dataset.key = key;
         this.#drawn.set(key, drawn);
       }
