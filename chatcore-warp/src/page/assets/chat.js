@@ -125,7 +125,9 @@ export class Chat extends EventTarget {
     room.loading = true;
     try {
       const epoch = room.epoch;
-      const page = await api.messagesBefore(room.id, room.oldest, PAGE);
+      const missed = room.missedReactions;
+      let page = await api.messagesBefore(room.id, room.oldest, PAGE);
+      if (room.missedReactions !== missed) page = await api.messagesBefore(room.id, room.oldest, PAGE);
       if (room.epoch === epoch) room.prepend(page);
     } finally {
       room.loading = false;

@@ -6,6 +6,15 @@ const KEPT = 400;
 /** Kinds of which nothing but a line between the messages is shown. */
 const NOTICES = new Set(['invite', 'ban', 'unban', 'mute', 'unmute', 'role']);
 
+/** Reactions stand in the order of their first use; one that nobody gives any more goes. */
+function react(message, emoji, step) {
+  const reactions = message.reactions ?? [];
+  const known = reactions.find((reaction) => reaction.emoji === emoji);
+  if (known) known.count += step;
+  else if (step > 0) reactions.push({ emoji, count: step });
+  message.reactions = reactions.filter(({ count }) => count > 0);
+}
+
 export class Room {
   constructor(summary) {
     this.id = summary.room;
@@ -14,6 +23,8 @@ export class Room {
     this.messages = new Map();
     this.loaded = false;
     this.foundOldest = false;
+    /** Reactions to messages that were not here: a page on its way may be older than they are. */
+    this.missedReactions = 0;
     this.describe(summary);
     this.restart(summary);
   }
@@ -73,8 +84,17 @@ export class Room {
         if (message) {
           message.text = '';
           message.attachments = [];
+          message.reactions = [];
           message.deleted_at = entry.ts;
         }
+        break;
+      case 'react':
+        if (message) react(message, entry.emoji, 1);
+        else this.missedReactions += 1;
+        break;
+      case 'unreact':
+        if (message) react(message, entry.emoji, -1);
+        else this.missedReactions += 1;
         break;
       case 'room':
         this.name = entry.name || this.name;

@@ -77,7 +77,7 @@ function messageBody(message) {
   }
   if (message.attachments?.length) parts.push(el('div', { className: 'attachments' }, ...message.attachments.map(attachment)));
   if (message.reactions?.length) {
-    parts.push(el('p', { className: 'reactions' }, ...message.reactions.map(({ emoji, count }) => el('span', {}, `${emoji} ${count}`))));
+    parts.push(el('p', { className: 'reactions' }, ...message.reactions.map(({ emoji, count }) => el('span', { 'data-testid': 'reaction' }, `${emoji} ${count}`))));
   }
   return parts;
 }
@@ -179,7 +179,9 @@ export class Timeline {
       const author = name(item.user);
       rows.push({
         key: item.message_id ?? item.client_msg_id,
-        version: [head, author, this.#session.people.picture(item.user), item.edited_at, item.deleted_at, item.state].join('|'),
+        version: JSON.stringify([
+          head, author, this.#session.people.picture(item.user), item.text, item.edited_at, item.deleted_at, item.state, item.reactions,
+        ]),
         draw: () => this.#message(item, head, author),
       });
       previous = item;
