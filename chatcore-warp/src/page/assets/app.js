@@ -4,7 +4,7 @@ import { api } from './api.js';
 import { setUpAuth, showAuth } from './auth-view.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer-view.js';
-import { byId } from './dom.js';
+import { byId, el } from './dom.js';
 import { People } from './people.js';
 import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
 import { Timeline } from './timeline-view.js';
@@ -52,8 +52,8 @@ function drawRoom() {
   byId('room').hidden = !room;
   byId('no-room').hidden = Boolean(room);
   if (!room) byId('chat').classList.remove('in-room');
-  byId('room-name').textContent = room?.name ?? '';
-  byId('room-topic').textContent = room?.topic ?? '';
+  byId('room-name').replaceChildren(el('bdi', {}, room?.name ?? ''));
+  byId('room-topic').replaceChildren(el('bdi', {}, room?.topic ?? ''));
   byId('room-members').textContent = room?.members ? `${room.members} in the room` : '';
   composer.show(room);
   timeline.draw();
@@ -63,7 +63,7 @@ async function begin() {
   const me = await api.me();
   session.me = me;
   session.people.learn(me);
-  byId('me').textContent = session.people.name(me.id);
+  byId('me').replaceChildren(el('bdi', {}, session.people.name(me.id)));
   const chat = new Chat(me);
   session.chat = chat;
   chat.addEventListener('rooms', () => drawRooms(session));

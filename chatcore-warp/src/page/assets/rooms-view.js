@@ -1,6 +1,6 @@
 // The side: who one is, whether the connection is up, and the rooms.
 
-import { byId, el, onSubmit, showProblem } from './dom.js';
+import { byId, el, isolated, onSubmit, showProblem } from './dom.js';
 
 const STATES = { connecting: 'Connecting…', ready: 'Connected', waiting: 'Reconnecting…', stopped: 'Not connected' };
 
@@ -33,7 +33,7 @@ function row(summary, { testid, current, unread, hint, action }) {
     'button',
     { type: 'button', className: 'room-button', 'aria-current': current ? 'true' : undefined, 'data-room': summary.id ?? summary.room, 'data-testid': testid },
     el('span', { className: 'room-mark', 'aria-hidden': 'true' }, summary.kind === 'public' ? '#' : '•'),
-    el('span', { className: 'room-label' }, name), hint ? el('span', { className: 'hint' }, hint) : null, count, spoken,
+    el('span', { className: 'room-label' }, el('bdi', {}, name)), hint ? el('span', { className: 'hint' }, hint) : null, count, spoken,
   );
   button.addEventListener('click', action);
   return el('li', {}, button);
@@ -56,7 +56,7 @@ export function drawRooms(session) {
     testid: 'visible-room', unread: 0, hint: summary.state === 'invited' ? 'Invited' : 'Enter', action: () => session.enter(summary.room),
   })), 'No others.');
   const unread = joined.reduce((sum, room) => sum + room.unread, 0);
-  document.title = `${unread > 0 ? `(${unread}) ` : ''}${chat.current ? `${chat.current.name} · ` : ''}chatcore`;
+  document.title = `${unread > 0 ? `(${unread}) ` : ''}${chat.current ? `${isolated(chat.current.name)} · ` : ''}chatcore`;
 }
 
 export function drawState(state) {

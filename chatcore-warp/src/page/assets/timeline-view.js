@@ -12,17 +12,20 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric'
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 
+/** Words of a person, kept from reordering what stands beside them. */
+const own = (text) => el('bdi', {}, text);
+const because = ({ reason }) => (reason ? [': ', own(reason)] : []);
 const NOTICE = {
-  enter: (e, name) => `${name(e.user)} came in`,
-  leave: (e, name) => `${name(e.user)} left`,
-  invite: (e, name) => `${name(e.user)} invited ${name(e.target)}`,
-  kick: (e, name) => `${name(e.user)} sent ${name(e.target)} out${e.reason ? `: ${e.reason}` : ''}`,
-  ban: (e, name) => `${name(e.user)} banned ${name(e.target)}${e.reason ? `: ${e.reason}` : ''}`,
-  unban: (e, name) => `${name(e.user)} lifted the ban of ${name(e.target)}`,
-  mute: (e, name) => `${name(e.user)} muted ${name(e.target)}`,
-  unmute: (e, name) => `${name(e.user)} let ${name(e.target)} write again`,
-  role: (e, name) => `${name(e.user)} made ${name(e.target)} ${e.role}`,
-  room: (e, name) => `${name(e.user)} changed the room: ${e.name ?? ''}`,
+  enter: (e, name) => [name(e.user), ' came in'],
+  leave: (e, name) => [name(e.user), ' left'],
+  invite: (e, name) => [name(e.user), ' invited ', name(e.target)],
+  kick: (e, name) => [name(e.user), ' sent ', name(e.target), ' out', ...because(e)],
+  ban: (e, name) => [name(e.user), ' banned ', name(e.target), ...because(e)],
+  unban: (e, name) => [name(e.user), ' lifted the ban of ', name(e.target)],
+  mute: (e, name) => [name(e.user), ' muted ', name(e.target), ...because(e)],
+  unmute: (e, name) => [name(e.user), ' let ', name(e.target), ' write again'],
+  role: (e, name) => [name(e.user), ' made ', name(e.target), ` ${e.role}`],
+  room: (e, name) => [name(e.user), ' changed the room: ', own(e.name ?? '')],
 };
 
 function dayOf(ts) {
@@ -63,7 +66,7 @@ function attachment(file) {
   }
   return el(
     'a', { href, download: file.name, className: 'file', 'data-testid': 'attachment' },
-    el('span', { className: 'file-name' }, file.name), ' ', el('span', { className: 'hint' }, size(file.size)),
+    el('span', { className: 'file-name' }, own(file.name)), ' ', el('span', { className: 'hint' }, size(file.size)),
   );
 }
 
@@ -170,8 +173,11 @@ export class Timeline {
         previous = null;
       }
       if (item.kind !== 'message') {
-        const text = NOTICE[item.kind](item, name);
-        rows.push({ key: `seq-${item.seq}`, version: text, draw: () => el('li', { className: 'notice', dir: 'auto', 'data-testid': 'notice' }, text) });
+        const said = [name(item.user), item.target ? name(item.target) : ''];
+        rows.push({
+          key: `seq-${item.seq}`, version: JSON.stringify(said),
+          draw: () => el('li', { className: 'notice', 'data-testid': 'notice' }, ...NOTICE[item.kind](item, (id) => own(name(id)))),
+        });
         previous = null;
         continue;
       }
@@ -197,7 +203,7 @@ export class Timeline {
     });
     if (head) row.append(this.#avatar(message.user, author));
     const spoken = head ? '' : ' unseen';
-    row.append(el('p', { className: `byline${spoken}` }, el('span', { className: 'author', dir: 'auto', 'data-testid': 'author' }, author), ' ', stamp));
+    row.append(el('p', { className: `byline${spoken}` }, el('span', { className: 'author', 'data-testid': 'author' }, own(author)), ' ', stamp));
     row.append(...messageBody(message));
     if (message.state === 'waiting') row.append(el('p', { className: 'state' }, 'Sending…'));
     if (message.state === 'failed') row.append(this.#failed(message));
