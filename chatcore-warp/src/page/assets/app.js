@@ -6,7 +6,7 @@ import { Chat } from './chat.js';
 import { Composer } from './composer-view.js';
 import { byId, el } from './dom.js';
 import { People } from './people.js';
-import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
+import { drawRooms, drawState, setUpInvitations, setUpRooms } from './rooms-view.js';
 import { Timeline } from './timeline-view.js';
 
 const ENDED = {
@@ -55,6 +55,7 @@ function drawRoom() {
   byId('room-name').replaceChildren(el('bdi', {}, room?.name ?? ''));
   byId('room-topic').replaceChildren(el('bdi', {}, room?.topic ?? ''));
   byId('room-members').textContent = room?.members ? `${room.members} in the room` : '';
+  byId('invite').hidden = !room?.invites;
   composer.show(room);
   timeline.draw();
 }
@@ -64,6 +65,7 @@ async function begin() {
   session.me = me;
   session.people.learn(me);
   byId('me').replaceChildren(el('bdi', {}, session.people.name(me.id)));
+  byId('my-id').textContent = me.id;
   const chat = new Chat(me);
   session.chat = chat;
   chat.addEventListener('rooms', () => drawRooms(session));
@@ -112,6 +114,7 @@ async function logOut() {
 session.people.addEventListener('named', () => timeline.draw());
 setUpAuth(begin);
 setUpRooms(session);
+setUpInvitations(session);
 byId('logout').addEventListener('click', logOut);
 byId('back').addEventListener('click', () => {
   byId('chat').classList.remove('in-room');

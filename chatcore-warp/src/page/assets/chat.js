@@ -97,6 +97,11 @@ export class Chat extends EventTarget {
     await this.refresh();
   }
 
+  /** Their entry in the log, if there is one, arrives like every other. */
+  invite(id, user) {
+    return api.invite(id, user);
+  }
+
   async leave(id) {
     await api.leave(id);
     this.#forget(id);
@@ -186,6 +191,7 @@ export class Chat extends EventTarget {
       return;
     }
     if (entry.user === this.#me.id && entry.client_msg_id) this.outbox.remove(entry.client_msg_id);
+    if (entry.kind === 'role' && entry.target === this.#me.id) room.role = entry.role;
     if (room === this.current && entry.kind !== 'message') this.#tell('room');
     // Whether who is banned was in the room, the entry does not say.
     if (entry.kind === 'ban') this.refresh().catch(() => {});

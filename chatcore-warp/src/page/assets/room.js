@@ -34,6 +34,7 @@ export class Room {
     this.name = summary.name || (summary.kind === 'direct' ? 'Direct conversation' : 'Unnamed room');
     this.topic = summary.topic || '';
     this.kind = summary.kind;
+    this.role = summary.role;
     this.members = summary.members;
     this.headN = Math.max(this.headN ?? 0, summary.head_n ?? 0);
     this.readN = Math.max(this.readN ?? 0, summary.read_n ?? 0);
@@ -51,6 +52,12 @@ export class Room {
 
   get cursor() {
     return { epoch: this.epoch, seq: this.last };
+  }
+
+  /** Whether who is here may ask others in. */
+  get invites() {
+    if (this.kind === 'direct') return false;
+    return this.kind === 'public' || this.role === 'moderator' || this.role === 'owner';
   }
 
   get unread() {

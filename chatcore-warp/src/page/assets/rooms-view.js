@@ -25,6 +25,22 @@ export function setUpRooms(session) {
   });
 }
 
+export function setUpInvitations(session) {
+  const dialog = byId('invite-dialog');
+  const form = byId('invite-form');
+  byId('invite').addEventListener('click', () => {
+    form.reset();
+    showProblem(form, null);
+    dialog.showModal();
+  });
+  onSubmit(form, async () => {
+    const name = form.elements.user.value.trim().replace(/^@/, '');
+    const room = session.chat.current;
+    if (room && name) await session.chat.invite(room.id, session.people.withHandle(name) ?? name);
+    dialog.close();
+  });
+}
+
 function row(summary, { testid, current, unread, hint, action }) {
   const name = summary.name || 'Unnamed room';
   const count = unread > 0 ? el('span', { className: 'unread', 'data-testid': 'unread' }, unread > 99 ? '99+' : String(unread)) : null;
