@@ -20,6 +20,8 @@ const PASSING = new Set(['unavailable', 'rate_limited', 'internal', 'storage_ful
 export class Chat extends EventTarget {
   rooms = new Map();
   visible = [];
+  /** Whether it is known which rooms there are. */
+  known = false;
   /** The room on the screen. */
   current = null;
   #me;
@@ -73,13 +75,15 @@ export class Chat extends EventTarget {
     for (const summary of joined) {
       const room = this.rooms.get(summary.room);
       if (room) {
-        room.describe(summary);
+        // An answer that is older than what has arrived since says nothing new.
+        if (summary.epoch !== room.epoch || summary.head_seq >= room.last) room.describe(summary);
       } else {
         this.rooms.set(summary.room, new Room(summary));
         this.#subscribe(this.rooms.get(summary.room));
       }
     }
     this.visible = visible.filter((summary) => !here.has(summary.room));
+    this.known = true;
     this.#tell('rooms');
     this.#tell('room');
   }
