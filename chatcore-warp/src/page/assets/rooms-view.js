@@ -55,11 +55,20 @@ function row(summary, { testid, current, unread, hint, action }) {
   return el('li', {}, button);
 }
 
-/** Draws a list anew, leaving the focus on the same room. */
+/**
+ * Draws a list anew where it differs, leaving the focus on the same room: a row that goes between
+ * the pressing and the letting go of a button would swallow the click.
+ */
 function fill(list, rows, whenEmpty) {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.room : undefined;
-  list.replaceChildren(...(rows.length > 0 ? rows : [el('li', { className: 'empty' }, whenEmpty)]));
-  if (focused) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
+  const wanted = rows.length > 0 ? rows : [el('li', { className: 'empty' }, whenEmpty)];
+  for (const [place, wantedRow] of wanted.entries()) {
+    const there = list.children[place];
+    if (!there) list.append(wantedRow);
+    else if (!there.isEqualNode(wantedRow)) there.replaceWith(wantedRow);
+  }
+  while (list.children.length > wanted.length) list.lastElementChild.remove();
+  if (focused && document.activeElement?.dataset.room !== focused) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
 }
 
 export function drawRooms(session) {
