@@ -78,6 +78,7 @@ export const api = {
   room: (room) => call('GET', `rooms/${id(room)}`),
   createRoom: (room) => call('POST', 'rooms', room),
   enter: (room) => call('POST', `rooms/${id(room)}/enter`),
+  invite: (room, user) => call('POST', `rooms/${id(room)}/members/${id(user)}`, { action: 'invite' }),
   leave: (room) => call('POST', `rooms/${id(room)}/leave`),
   /** Up to `limit` messages before the place `seq`, which is left out; oldest first. */
   messagesBefore: (room, seq, limit) =>

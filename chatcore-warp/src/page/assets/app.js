@@ -4,10 +4,12 @@ import { api } from './api.js';
 import { setUpAuth, showAuth } from './auth-view.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer-view.js';
-import { byId } from './dom.js';
+import { byId, el } from './dom.js';
 import { People } from './people.js';
-import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
+import { drawRooms, drawState, setUpInvitations, setUpRooms } from './rooms-view.js';
 import { Timeline } from './timeline-view.js';
+
+const LOOK_EVERY_MS = 30_000;
 
 const ENDED = {
   4001: 'This page and the server do not understand each other. Please load the page again.',
@@ -16,6 +18,9 @@ const ENDED = {
   4007: 'This page is too old for the server. Please load it again.',
 };
 
+let announced = 0;
+let placed = false;
+
 /** What is on the screen, and for whom. */
 const session = {
   me: null,
@@ -23,8 +28,7 @@ const session = {
   people: new People(),
 
   open(id) {
-    byId('chat').classList.add('in-room');
-    session.chat.show(id).catch((problem) => announce(problem));
+    session.chat.show(id).then(settle, (problem) => announce(problem));
   },
 
   async enter(id) {
@@ -43,41 +47,83 @@ const composer = new Composer(session);
 
 /** Says something that belongs to no form, where the connection's state stands. */
 function announce(problem) {
+  clearTimeout(announced);
   byId('connection').textContent = problem.message;
-  setTimeout(() => { if (session.chat) drawState(session.chat.state); }, 6_000);
+  announced = setTimeout(settle, 6_000);
+}
+
+/** What was announced does not hold any more. */
+function settle() {
+  clearTimeout(announced);
+  if (session.chat) drawState(session.chat.state);
+}
+
+/** The room that the address names: a reload, another tab and the way back find it there. */
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return '';
+  }
+}
+
+function address(id) {
+  if (id === addressed()) return;
+  if (id) location.hash = encodeURIComponent(id);
+  else history.replaceState(null, '', location.pathname + location.search);
+}
+
+/** Goes where the address says, once it is known which rooms there are. */
+function follow() {
+  const { chat } = session;
+  const id = addressed();
+  if (!chat?.known || id === (chat.current?.id ?? '')) return;
+  session.open(chat.rooms.has(id) ? id : null);
 }
 
 function drawRoom() {
   const room = session.chat.current;
   byId('room').hidden = !room;
   byId('no-room').hidden = Boolean(room);
-  if (!room) byId('chat').classList.remove('in-room');
-  byId('room-name').textContent = room?.name ?? '';
-  byId('room-topic').textContent = room?.topic ?? '';
+  byId('chat').classList.toggle('in-room', Boolean(room));
+  byId('room-name').replaceChildren(el('bdi', {}, room?.name ?? ''));
+  byId('room-topic').replaceChildren(el('bdi', {}, room?.topic ?? ''));
   byId('room-members').textContent = room?.members ? `${room.members} in the room` : '';
+  byId('invite').hidden = !room?.invites;
   composer.show(room);
   timeline.draw();
+  if (!session.chat.known) return;
+  if (placed) {
+    address(room?.id ?? '');
+  } else {
+    placed = true;
+    follow();
+  }
 }
 
 async function begin() {
   const me = await api.me();
   session.me = me;
   session.people.learn(me);
-  byId('me').textContent = session.people.name(me.id);
+  byId('me').replaceChildren(el('bdi', {}, session.people.name(me.id)));
+  byId('my-id').textContent = me.id;
   const chat = new Chat(me);
   session.chat = chat;
-  chat.addEventListener('rooms', () => drawRooms(session));
-  chat.addEventListener('room', drawRoom);
-  chat.addEventListener('items', ({ detail }) => { if (detail === chat.current?.id) timeline.draw(); });
-  chat.addEventListener('state', ({ detail }) => drawState(detail));
-  chat.addEventListener('end', ({ detail }) => end(ENDED[detail] ?? ENDED[4002]));
+  placed = false;
+  // An answer may come after the end.
+  const on = (type, action) => chat.addEventListener(type, ({ detail }) => { if (session.chat === chat) action(detail); });
+  on('rooms', () => drawRooms(session));
+  on('room', drawRoom);
+  on('items', (room) => { if (room === chat.current?.id) timeline.draw(); });
+  on('state', drawState);
+  on('end', (code) => end(ENDED[code] ?? ENDED[4002]));
   byId('loading').hidden = true;
   byId('auth').hidden = true;
   byId('chat').hidden = false;
   drawState(chat.state);
   drawRooms(session);
   drawRoom();
-  await chat.start().catch((problem) => announce(problem));
+  await chat.start().then(settle, (problem) => announce(problem));
 }
 
 function end(message) {
@@ -106,22 +152,33 @@ async function logOut() {
     if (problem.status !== 401) return announce(problem);
   }
   chat.outbox.clear();
+  address('');
   return end();
 }
 
 session.people.addEventListener('named', () => timeline.draw());
 setUpAuth(begin);
 setUpRooms(session);
+setUpInvitations(session);
 byId('logout').addEventListener('click', logOut);
 byId('back').addEventListener('click', () => {
-  byId('chat').classList.remove('in-room');
-  session.chat.show(null);
+  session.open(null);
 });
 byId('leave').addEventListener('click', () => byId('leave-dialog').showModal());
 byId('leave-dialog').querySelector('form').addEventListener('submit', () => {
   const room = session.chat?.current;
-  if (room) session.chat.leave(room.id).catch((problem) => announce(problem));
+  if (room) session.chat.leave(room.id).then(settle, (problem) => announce(problem));
 });
+
+addEventListener('hashchange', follow);
+
+/** Of a new room nobody is told who is not in it: ask. */
+function lookAround() {
+  if (document.visibilityState === 'visible' && session.chat?.state === 'ready') session.chat.refresh().catch(() => {});
+}
+
+addEventListener('focus', lookAround);
+setInterval(lookAround, LOOK_EVERY_MS);
 
 begin().catch((problem) => {
   // Without a session there is nothing to say; without a server there is.

@@ -20,6 +20,8 @@ const PASSING = new Set(['unavailable', 'rate_limited', 'internal', 'storage_ful
 export class Chat extends EventTarget {
   rooms = new Map();
   visible = [];
+  /** Whether it is known which rooms there are. */
+  known = false;
   /** The room on the screen. */
   current = null;
   #me;
@@ -73,13 +75,15 @@ export class Chat extends EventTarget {
     for (const summary of joined) {
       const room = this.rooms.get(summary.room);
       if (room) {
-        room.describe(summary);
+        // An answer that is older than what has arrived since says nothing new.
+        if (summary.epoch !== room.epoch || summary.head_seq >= room.last) room.describe(summary);
       } else {
         this.rooms.set(summary.room, new Room(summary));
         this.#subscribe(this.rooms.get(summary.room));
       }
     }
     this.visible = visible.filter((summary) => !here.has(summary.room));
+    this.known = true;
     this.#tell('rooms');
     this.#tell('room');
   }
@@ -95,6 +99,11 @@ export class Chat extends EventTarget {
     // An answer that was on its way may be older than the entering.
     await this.#refreshing;
     await this.refresh();
+  }
+
+  /** Their entry in the log, if there is one, arrives like every other. */
+  invite(id, user) {
+    return api.invite(id, user);
   }
 
   async leave(id) {
@@ -125,7 +134,9 @@ export class Chat extends EventTarget {
     room.loading = true;
     try {
       const epoch = room.epoch;
-      const page = await api.messagesBefore(room.id, room.oldest, PAGE);
+      const missed = room.missedReactions;
+      let page = await api.messagesBefore(room.id, room.oldest, PAGE);
+      if (room.missedReactions !== missed) page = await api.messagesBefore(room.id, room.oldest, PAGE);
       if (room.epoch === epoch) room.prepend(page);
     } finally {
       room.loading = false;
@@ -184,6 +195,7 @@ export class Chat extends EventTarget {
       return;
     }
     if (entry.user === this.#me.id && entry.client_msg_id) this.outbox.remove(entry.client_msg_id);
+    if (entry.kind === 'role' && entry.target === this.#me.id) room.role = entry.role;
     if (room === this.current && entry.kind !== 'message') this.#tell('room');
     // Whether who is banned was in the room, the entry does not say.
     if (entry.kind === 'ban') this.refresh().catch(() => {});
@@ -244,8 +256,8 @@ export class Chat extends EventTarget {
 
   // Sending
 
-  send(text, attachments) {
-    const message = this.outbox.add({ room: this.current.id, user: this.#me.id, text, attachments });
+  send(room, text, attachments) {
+    const message = this.outbox.add({ room, user: this.#me.id, text, attachments });
     this.#tell('items', message.room);
     this.#flush();
   }
@@ -283,9 +295,9 @@ export class Chat extends EventTarget {
   /** Whether the next one may follow. */
   async #sendOne(message) {
     const { room, client_msg_id, text, attachments } = message;
-    const fields = { room, client_msg_id, text };
-    if (attachments.length > 0) fields.attachments = attachments.map(({ id }) => id);
     try {
+      const fields = { room, client_msg_id, text };
+      if (attachments?.length > 0) fields.attachments = attachments.map(({ id }) => id);
       const result = await this.#connection.request('send', fields);
       this.outbox.acknowledged(message, result);
       // Its event came first, perhaps before the page was loaded anew.

@@ -14,6 +14,9 @@ export function el(tag, props = {}, ...children) {
   return element;
 }
 
+/** A name within a text that can hold no elements: it must not reorder what stands beside it. */
+export const isolated = (name) => `\u2068${name}\u2069`;
+
 /** Shows `problem` in a form, at its field if it names one; without a problem, clears it. */
 export function showProblem(form, problem) {
   const place = form.querySelector('.problem');

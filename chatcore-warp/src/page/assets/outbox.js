@@ -17,6 +17,30 @@ function store(key, value) {
   }
 }
 
+function keys() {
+  try {
+    return Object.keys(localStorage);
+  } catch {
+    return [];
+  }
+}
+
+function load(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}
+
+/** Anything may stand in the storage: of another version, or half of it. */
+function wellFormed(message) {
+  const file = (entry) => typeof entry?.id === 'string' && typeof entry.name === 'string';
+  return typeof message?.client_msg_id === 'string' && typeof message.room === 'string' && typeof message.text === 'string'
+    && Array.isArray(message.attachments) && message.attachments.every(file)
+    && typeof message.ts === 'number' && !Number.isNaN(new Date(message.ts).getTime());
+}
+
 export class Outbox {
   #prefix;
   #messages = new Map();
@@ -24,13 +48,13 @@ export class Outbox {
   /** What `user` left unsent, also before the page was loaded. */
   constructor(user) {
     this.#prefix = `${PREFIX}${user}.`;
-    try {
-      for (const key of Object.keys(localStorage).filter((key) => key.startsWith(this.#prefix))) {
-        const message = JSON.parse(localStorage.getItem(key));
-        this.#messages.set(message.client_msg_id, { ...message, state: 'waiting' });
+    for (const key of keys().filter((key) => key.startsWith(this.#prefix))) {
+      const message = load(key);
+      if (wellFormed(message) && key === this.#prefix + message.client_msg_id) {
+        this.#messages.set(message.client_msg_id, { ...message, user, kind: 'message', state: 'waiting' });
+      } else {
+        store(key, null);
       }
-    } catch {
-      this.#messages.clear();
     }
   }
 

@@ -11,7 +11,7 @@ export class People extends EventTarget {
   learn(user) {
     if (this.#known.size >= MOST) this.#known.clear();
     const name = user.display_name || user.handle || user.email || user.id;
-    this.#known.set(user.id, { name, picture: user.avatar_url ? api.avatarUrl(user.id) : null });
+    this.#known.set(user.id, { name, handle: user.handle ?? null, picture: user.avatar_url ? api.avatarUrl(user.id) : null });
   }
 
   /** A name to show. A `named` event follows when a better one is known. */
@@ -27,6 +27,12 @@ export class People extends EventTarget {
       // Erased, or not to be known: the id stays.
     });
     return id;
+  }
+
+  /** Whose handle this is, among those whom the page has come across: the server tells of no others. */
+  withHandle(handle) {
+    for (const [id, known] of this.#known) if (known.handle?.toLowerCase() === handle.toLowerCase()) return id;
+    return null;
   }
 
   /** The address of their picture, if they are known to have one. */

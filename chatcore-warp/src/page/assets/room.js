@@ -6,6 +6,15 @@ const KEPT = 400;
 /** Kinds of which nothing but a line between the messages is shown. */
 const NOTICES = new Set(['invite', 'ban', 'unban', 'mute', 'unmute', 'role']);
 
+/** Reactions stand in the order of their first use; one that nobody gives any more goes. */
+function react(message, emoji, step) {
+  const reactions = message.reactions ?? [];
+  const known = reactions.find((reaction) => reaction.emoji === emoji);
+  if (known) known.count += step;
+  else if (step > 0) reactions.push({ emoji, count: step });
+  message.reactions = reactions.filter(({ count }) => count > 0);
+}
+
 export class Room {
   constructor(summary) {
     this.id = summary.room;
@@ -14,6 +23,8 @@ export class Room {
     this.messages = new Map();
     this.loaded = false;
     this.foundOldest = false;
+    /** Reactions to messages that were not here: a page on its way may be older than they are. */
+    this.missedReactions = 0;
     this.describe(summary);
     this.restart(summary);
   }
@@ -23,6 +34,7 @@ export class Room {
     this.name = summary.name || (summary.kind === 'direct' ? 'Direct conversation' : 'Unnamed room');
     this.topic = summary.topic || '';
     this.kind = summary.kind;
+    this.role = summary.role;
     this.members = summary.members;
     this.headN = Math.max(this.headN ?? 0, summary.head_n ?? 0);
     this.readN = Math.max(this.readN ?? 0, summary.read_n ?? 0);
@@ -40,6 +52,12 @@ export class Room {
 
   get cursor() {
     return { epoch: this.epoch, seq: this.last };
+  }
+
+  /** Whether who is here may ask others in. */
+  get invites() {
+    if (this.kind === 'direct') return false;
+    return this.kind === 'public' || this.role === 'moderator' || this.role === 'owner';
   }
 
   get unread() {
@@ -73,8 +91,17 @@ export class Room {
         if (message) {
           message.text = '';
           message.attachments = [];
+          message.reactions = [];
           message.deleted_at = entry.ts;
         }
+        break;
+      case 'react':
+        if (message) react(message, entry.emoji, 1);
+        else this.missedReactions += 1;
+        break;
+      case 'unreact':
+        if (message) react(message, entry.emoji, -1);
+        else this.missedReactions += 1;
         break;
       case 'room':
         this.name = entry.name || this.name;

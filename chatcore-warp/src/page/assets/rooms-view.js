@@ -1,6 +1,6 @@
 // The side: who one is, whether the connection is up, and the rooms.
 
-import { byId, el, onSubmit, showProblem } from './dom.js';
+import { byId, el, isolated, onSubmit, showProblem } from './dom.js';
 
 const STATES = { connecting: 'Connecting…', ready: 'Connected', waiting: 'Reconnecting…', stopped: 'Not connected' };
 
@@ -25,6 +25,22 @@ export function setUpRooms(session) {
   });
 }
 
+export function setUpInvitations(session) {
+  const dialog = byId('invite-dialog');
+  const form = byId('invite-form');
+  byId('invite').addEventListener('click', () => {
+    form.reset();
+    showProblem(form, null);
+    dialog.showModal();
+  });
+  onSubmit(form, async () => {
+    const name = form.elements.user.value.trim().replace(/^@/, '');
+    const room = session.chat.current;
+    if (room && name) await session.chat.invite(room.id, session.people.withHandle(name) ?? name);
+    dialog.close();
+  });
+}
+
 function row(summary, { testid, current, unread, hint, action }) {
   const name = summary.name || 'Unnamed room';
   const count = unread > 0 ? el('span', { className: 'unread', 'data-testid': 'unread' }, unread > 99 ? '99+' : String(unread)) : null;
@@ -33,17 +49,26 @@ function row(summary, { testid, current, unread, hint, action }) {
     'button',
     { type: 'button', className: 'room-button', 'aria-current': current ? 'true' : undefined, 'data-room': summary.id ?? summary.room, 'data-testid': testid },
     el('span', { className: 'room-mark', 'aria-hidden': 'true' }, summary.kind === 'public' ? '#' : '•'),
-    el('span', { className: 'room-label' }, name), hint ? el('span', { className: 'hint' }, hint) : null, count, spoken,
+    el('span', { className: 'room-label' }, el('bdi', {}, name)), hint ? el('span', { className: 'hint' }, hint) : null, count, spoken,
   );
   button.addEventListener('click', action);
   return el('li', {}, button);
 }
 
-/** Draws a list anew, leaving the focus on the same room. */
+/**
+ * Draws a list anew where it differs, leaving the focus on the same room: a row that goes between
+ * the pressing and the letting go of a button would swallow the click.
+ */
 function fill(list, rows, whenEmpty) {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.room : undefined;
-  list.replaceChildren(...(rows.length > 0 ? rows : [el('li', { className: 'empty' }, whenEmpty)]));
-  if (focused) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
+  const wanted = rows.length > 0 ? rows : [el('li', { className: 'empty' }, whenEmpty)];
+  for (const [place, wantedRow] of wanted.entries()) {
+    const there = list.children[place];
+    if (!there) list.append(wantedRow);
+    else if (!there.isEqualNode(wantedRow)) there.replaceWith(wantedRow);
+  }
+  while (list.children.length > wanted.length) list.lastElementChild.remove();
+  if (focused && document.activeElement?.dataset.room !== focused) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
 }
 
 export function drawRooms(session) {
@@ -56,7 +81,7 @@ export function drawRooms(session) {
     testid: 'visible-room', unread: 0, hint: summary.state === 'invited' ? 'Invited' : 'Enter', action: () => session.enter(summary.room),
   })), 'No others.');
   const unread = joined.reduce((sum, room) => sum + room.unread, 0);
-  document.title = `${unread > 0 ? `(${unread}) ` : ''}${chat.current ? `${chat.current.name} · ` : ''}chatcore`;
+  document.title = `${unread > 0 ? `(${unread}) ` : ''}${chat.current ? `${isolated(chat.current.name)} · ` : ''}chatcore`;
 }
 
 export function drawState(state) {

@@ -12,18 +12,25 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric'
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 
+/** Words of a person, kept from reordering what stands beside them. */
+const own = (text) => el('bdi', {}, text);
+const because = ({ reason }) => (reason ? [': ', own(reason)] : []);
 const NOTICE = {
-  enter: (e, name) => `${name(e.user)} came in`,
-  leave: (e, name) => `${name(e.user)} left`,
-  invite: (e, name) => `${name(e.user)} invited ${name(e.target)}`,
-  kick: (e, name) => `${name(e.user)} sent ${name(e.target)} out${e.reason ? `: ${e.reason}` : ''}`,
-  ban: (e, name) => `${name(e.user)} banned ${name(e.target)}${e.reason ? `: ${e.reason}` : ''}`,
-  unban: (e, name) => `${name(e.user)} lifted the ban of ${name(e.target)}`,
-  mute: (e, name) => `${name(e.user)} muted ${name(e.target)}`,
-  unmute: (e, name) => `${name(e.user)} let ${name(e.target)} write again`,
-  role: (e, name) => `${name(e.user)} made ${name(e.target)} ${e.role}`,
-  room: (e, name) => `${name(e.user)} changed the room: ${e.name ?? ''}`,
+  enter: (e, name) => [name(e.user), ' came in'],
+  leave: (e, name) => [name(e.user), ' left'],
+  invite: (e, name) => [name(e.user), ' invited ', name(e.target)],
+  kick: (e, name) => [name(e.user), ' sent ', name(e.target), ' out', ...because(e)],
+  ban: (e, name) => [name(e.user), ' banned ', name(e.target), ...because(e)],
+  unban: (e, name) => [name(e.user), ' lifted the ban of ', name(e.target)],
+  mute: (e, name) => [name(e.user), ' muted ', name(e.target), ...because(e)],
+  unmute: (e, name) => [name(e.user), ' let ', name(e.target), ' write again'],
+  role: (e, name) => [name(e.user), ' made ', name(e.target), ` ${e.role}`],
+  room: (e, name) => [name(e.user), ' changed the room: ', own(e.name ?? '')],
 };
+
+function dayOf(ts) {
+  return Number.isNaN(new Date(ts).getTime()) ? '' : day.format(ts);
+}
 
 /** One of eight colours, the same for the same person everywhere. */
 function tint(id) {
@@ -59,7 +66,7 @@ function attachment(file) {
   }
   return el(
     'a', { href, download: file.name, className: 'file', 'data-testid': 'attachment' },
-    el('span', { className: 'file-name' }, file.name), ' ', el('span', { className: 'hint' }, size(file.size)),
+    el('span', { className: 'file-name' }, own(file.name)), ' ', el('span', { className: 'hint' }, size(file.size)),
   );
 }
 
@@ -73,9 +80,19 @@ function messageBody(message) {
   }
   if (message.attachments?.length) parts.push(el('div', { className: 'attachments' }, ...message.attachments.map(attachment)));
   if (message.reactions?.length) {
-    parts.push(el('p', { className: 'reactions' }, ...message.reactions.map(({ emoji, count }) => el('span', {}, `${emoji} ${count}`))));
+    parts.push(el('p', { className: 'reactions' }, ...message.reactions.map(({ emoji, count }) => el('span', { 'data-testid': 'reaction' }, `${emoji} ${count}`))));
   }
   return parts;
+}
+
+/** One row that cannot be drawn must not take the others with it. */
+function guarded(draw) {
+  try {
+    return draw();
+  } catch (problem) {
+    console.error(problem);
+    return el('li', { className: 'notice' }, 'This cannot be shown.');
+  }
 }
 
 export class Timeline {
@@ -149,15 +166,18 @@ export class Timeline {
     let lastDay = '';
     let previous = null;
     for (const item of [...room.items, ...chat.outbox.of(room.id)]) {
-      const today = day.format(item.ts);
+      const today = dayOf(item.ts);
       if (today !== lastDay) {
         rows.push({ key: `day-${today}`, version: '', draw: () => el('li', { className: 'day' }, el('span', {}, today)) });
         lastDay = today;
         previous = null;
       }
       if (item.kind !== 'message') {
-        const text = NOTICE[item.kind](item, name);
-        rows.push({ key: `seq-${item.seq}`, version: text, draw: () => el('li', { className: 'notice', dir: 'auto', 'data-testid': 'notice' }, text) });
+        const said = [name(item.user), item.target ? name(item.target) : ''];
+        rows.push({
+          key: `seq-${item.seq}`, version: JSON.stringify(said),
+          draw: () => el('li', { className: 'notice', 'data-testid': 'notice' }, ...NOTICE[item.kind](item, (id) => own(name(id)))),
+        });
         previous = null;
         continue;
       }
@@ -165,7 +185,9 @@ export class Timeline {
       const author = name(item.user);
       rows.push({
         key: item.message_id ?? item.client_msg_id,
-        version: [head, author, this.#session.people.picture(item.user), item.edited_at, item.deleted_at, item.state].join('|'),
+        version: JSON.stringify([
+          head, author, this.#session.people.picture(item.user), item.text, item.edited_at, item.deleted_at, item.state, item.reactions,
+        ]),
         draw: () => this.#message(item, head, author),
       });
       previous = item;
@@ -181,7 +203,7 @@ export class Timeline {
     });
     if (head) row.append(this.#avatar(message.user, author));
     const spoken = head ? '' : ' unseen';
-    row.append(el('p', { className: `byline${spoken}` }, el('span', { className: 'author', dir: 'auto', 'data-testid': 'author' }, author), ' ', stamp));
+    row.append(el('p', { className: `byline${spoken}` }, el('span', { className: 'author', 'data-testid': 'author' }, own(author)), ' ', stamp));
     row.append(...messageBody(message));
     if (message.state === 'waiting') row.append(el('p', { className: 'state' }, 'Sending…'));
     if (message.state === 'failed') row.append(this.#failed(message));
@@ -216,14 +238,14 @@ export class Timeline {
     for (const { key, version, draw } of rows) {
       let drawn = this.#drawn.get(key);
       if (drawn && drawn.version !== version) {
-        const element = draw();
+        const element = guarded(draw);
         if (place === drawn.element) place = element;
         drawn.element.replaceWith(element);
         element.dataset.key = key;
         drawn = { element, version };
         this.#drawn.set(key, drawn);
       } else if (!drawn) {
-        drawn = { element: draw(), version };
+        drawn = { element: guarded(draw), version };
         drawn.element.dataset.key = key;
         this.#drawn.set(key, drawn);
       }
