@@ -1,6 +1,7 @@
 //! The native protocol over WebSocket.
 
 mod handshake;
+mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::problem::Problem;
 use crate::reply::Response;
 use crate::router::Call;
 use handshake::Accepted;
+use shared::Shared;
 use socket::Socket;
 
 /// Takes the connection of `call` over, if it asks for that properly.
@@ -71,7 +73,11 @@ async fn serve(app: App, accepted: Accepted, upgrade: OnUpgrade, ambient: Option
     let _open = app.metrics.socket();
     let (wire, most) = (accepted.wire, app.session.limits.frame_bytes as usize);
     let running = match raw(upgraded) {
-        Raw::Tcp(io, early) => run(&app, Socket::new(io, early, wire, most), ambient),
+        Raw::Tcp(tcp, early) => {
+            let io = Shared::new(tcp);
+            let sink = Arc::new(io.clone());
+            run(&app, Socket::new(io, early, wire, most).with_sink(sink), ambient)
+        }
         Raw::Other(io) => run(&app, Socket::new(io, Bytes::new(), wire, most), ambient),
     };
     // What only the handshake needed does not stay for the life of the connection.

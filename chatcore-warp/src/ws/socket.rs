@@ -2,15 +2,17 @@
 //!
 //! tungstenite reads: masks, fragments, UTF-8, pings and the closing handshake. It does not write
 //! what the chat sends: those bytes are framed already and shared by many connections, so they go
-//! from the [`Outbox`] to the kernel as they are, many at once.
+//! from the [`Outbox`] to the kernel as they are, many at once; or from the hub, which is why
+//! nothing is written here but when [`Transport::poll_write`] is called.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chatcore::connection::{Incoming, Outbox, Transport};
+use chatcore::connection::{Incoming, Outbox, Sink, Transport};
 use chatcore::protocol::{CloseCode, Encoding, Malformed, Wire};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
@@ -23,7 +25,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 /// What one read from the peer takes at most; a connection at rest holds no more than this.
 const READ_BUFFER: usize = 2 << 10;
 /// Frames that one write takes.
-const SLICES: usize = 64;
+const SLICES: usize = 32;
 /// What is kept of pongs that the peer does not take; those above it are left out.
 const OWN: usize = 1 << 10;
 /// How long the peer has to take what is left and to answer our goodbye.
@@ -32,6 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// A WebSocket over any stream.
 pub(crate) struct Socket<S> {
     io: S,
+    sink: Option<Arc<dyn Sink>>,
     context: WebSocketContext,
     wire: Wire,
     most: usize,
@@ -39,8 +42,6 @@ pub(crate) struct Socket<S> {
     own: Vec<u8>,
     /// How much of `own` is written.
     own_written: usize,
-    /// The outbox was in the middle of a frame when it was last written.
-    mid_frame: bool,
     /// The peer broke the framing or is gone; nothing more is read.
     ended: bool,
     farewell: Option<Farewell>,
@@ -73,15 +74,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let context = WebSocketContext::from_partially_read(early, Role::Server, Some(config));
         Self {
             io,
+            sink: None,
             context,
             wire,
             most,
             own: Vec::new(),
             own_written: 0,
-            mid_frame: false,
             ended: false,
             farewell: None,
         }
+    }
+
+    /// Lets the hub write to the peer by `sink`.
+    pub(crate) fn with_sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.sink = Some(sink);
+        self
     }
 
     /// Bytes of our own that wait to be written.
@@ -149,15 +156,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     fn write_all(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
         loop {
             let own_is_due = self.own_written < self.own.len();
-            if own_is_due && !outbox.mid_frame() {
+            if own_is_due && !outbox.mid_piece() {
                 ready!(self.write_own(cx))?;
             }
             if outbox.is_empty() {
                 return Pin::new(&mut self.io).poll_flush(cx);
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
-            // With something of our own to say, only to the end of the frame that was begun.
-            let room = if own_is_due && outbox.mid_frame() { 1 } else { SLICES };
+            // With something of our own to say, only to the end of the piece that was begun.
+            let room = if own_is_due && outbox.mid_piece() { 1 } else { SLICES };
             let filled = outbox.slices(&mut slices[..room]);
             let io = Pin::new(&mut self.io);
             let n = if io.is_write_vectored() || filled == 1 {
@@ -223,21 +230,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Socket<S>
         self.wire
     }
 
+    fn sink(&self) -> Option<Arc<dyn Sink>> {
+        self.sink.clone()
+    }
+
+    fn wants_write(&self) -> bool {
+        self.own_written < self.own.len()
+    }
+
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
-        let received = self.read(cx);
-        // Reading may have left a pong, or the answer to the peer's goodbye.
-        if !self.mid_frame {
-            // What the socket does not take now, `poll_write` goes on with; that it is broken, the
-            // next read tells.
-            let _ = self.write_own(cx);
-        }
-        received
+        // It may leave a pong, or the answer to the peer's goodbye, for `poll_write`.
+        self.read(cx)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
-        let written = self.write_all(cx, outbox);
-        self.mid_frame = outbox.mid_frame();
-        written
+        self.write_all(cx, outbox)
     }
 
     fn poll_close(

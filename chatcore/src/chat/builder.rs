@@ -128,7 +128,10 @@ impl ChatBuilder {
     pub async fn build(self) -> Result<Chat, Error> {
         let Self { store, clock, random, .. } = self;
         let epoch = store.epoch().await?;
-        let hub = Arc::new(Hub::default());
+        let hub = Arc::new(Hub::new(tokio::runtime::Handle::current().metrics().num_workers()));
+        let fan_out = (0..hub.workers())
+            .map(|worker| tokio::spawn(Arc::clone(&hub).fan_out(worker)).abort_handle())
+            .collect();
         let limits = Arc::new(self.limits);
         let accounts = Accounts::new(
             AccountParts {
@@ -170,6 +173,7 @@ impl ChatBuilder {
             directory,
             committer: Some(committer).into(),
             writing: Some(writing).into(),
+            fan_out,
             upkeep: tokio::spawn(keep_up(chat.clone())).abort_handle(),
         });
         Ok(Chat { inner })

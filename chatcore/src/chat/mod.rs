@@ -59,12 +59,14 @@ struct Inner {
     turns: Throttle,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,
+    fan_out: Vec<AbortHandle>,
     upkeep: AbortHandle,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.upkeep.abort();
+        self.fan_out.iter().for_each(AbortHandle::abort);
     }
 }
 

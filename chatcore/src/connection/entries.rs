@@ -11,7 +11,7 @@ use crate::hub::{Read, Subscription};
 use crate::id::{RoomId, Seq};
 use crate::log::Entry;
 use crate::protocol::Wire;
-use crate::protocol::frame::{Failure, GapReason};
+use crate::protocol::frame::{Ack, ClientFrame, Failure, GapReason};
 use crate::protocol::session::{DeliveryState, Notice, Slot};
 
 /// Entries that are read from a log at once.
@@ -25,12 +25,16 @@ pub(super) struct Place {
     head: Seq,
     /// It waits for its turn.
     due: bool,
+    /// It waits to be lent to the hub.
+    caught_up: bool,
 }
 
 /// What is next for a place.
 enum Turn {
     /// Nothing; the bell will ring.
     Done,
+    /// Nothing, for it has all that is there.
+    CaughtUp,
     /// More, once there is room in the outbox.
     Later,
     /// These are in the log only.
@@ -55,7 +59,8 @@ impl Pump {
         if self.places.len() <= slot.index() {
             self.places.resize_with(slot.index() + 1, || None);
         }
-        self.places[slot.index()] = Some(Place { subscription, head: resume.head_seq, due: false });
+        self.places[slot.index()] =
+            Some(Place { subscription, head: resume.head_seq, due: false, caught_up: false });
         self.mark_due(slot);
     }
 
@@ -72,6 +77,15 @@ impl Pump {
         {
             place.due = true;
             self.due.push_back(slot);
+        }
+    }
+
+    fn caught_up(&mut self, slot: Slot) {
+        if let Some(Some(place)) = self.places.get_mut(slot.index())
+            && !place.caught_up
+        {
+            place.caught_up = true;
+            self.caught_up.push(slot);
         }
     }
 
@@ -99,6 +113,7 @@ impl Pump {
             place.due = false;
             match self.draw(slot, wire, now) {
                 Turn::Done => {}
+                Turn::CaughtUp => self.caught_up(slot),
                 Turn::Later => self.mark_due(slot),
                 Turn::Page { .. } if self.paging => self.mark_due(slot),
                 Turn::Page { after, limit } => self.page(slot, after, limit),
@@ -113,6 +128,7 @@ impl Pump {
 
     /// Takes what one place may have now.
     fn draw(&mut self, slot: Slot, wire: Wire, now: Timestamp) -> Turn {
+        self.take_back(slot);
         let Self { chat, session, outbox, places, .. } = self;
         let Some(Some(place)) = places.get_mut(slot.index()) else { return Turn::Done };
         let Some(next) = session.next(slot) else { return Turn::Done };
@@ -132,22 +148,71 @@ impl Pump {
             }
             return if fell_off { Turn::Lost } else { Turn::Done };
         }
-        let mut left = allowance;
-        let read = place.subscription.read(cursor, |live| {
-            outbox.push(live.frame(wire).clone());
-            left -= 1;
-            left > 0 && outbox.len() < OUTBOX_BYTES
-        });
-        chat.hub().traffic().delivered(allowance - left);
-        match read {
-            Read::Upto(seq) => {
-                session.delivered(slot, seq);
-                place.head = place.head.max(seq);
-                if left > 0 && outbox.len() < OUTBOX_BYTES { Turn::Done } else { Turn::Later }
+        let room = OUTBOX_BYTES.saturating_sub(outbox.len());
+        match place.subscription.draw(cursor, wire, allowance, room) {
+            Ok((batch, more)) => {
+                chat.hub().traffic().delivered(batch.entries);
+                session.delivered(slot, batch.upto);
+                place.head = place.head.max(batch.upto);
+                outbox.push(batch.bytes);
+                if more { Turn::Later } else { Turn::CaughtUp }
             }
-            Read::Behind(_) => Turn::Page { after: cursor, limit: allowance },
-            Read::Nothing if cursor < place.head => Turn::Page { after: cursor, limit: allowance },
-            Read::Nothing | Read::Ended => Turn::Done,
+            Err(Read::Behind(_)) => Turn::Page { after: cursor, limit: allowance },
+            Err(Read::Nothing) if cursor < place.head => {
+                Turn::Page { after: cursor, limit: allowance }
+            }
+            Err(Read::Nothing) => Turn::CaughtUp,
+            Err(Read::Ended | Read::Upto(_)) => Turn::Done,
+        }
+    }
+
+    /// Lets the hub write by itself to the places that have caught up, once all is written.
+    pub(super) fn lend(&mut self) {
+        if self.caught_up.is_empty() || !self.outbox.is_empty() || self.closing.is_some() {
+            return;
+        }
+        for slot in std::mem::take(&mut self.caught_up) {
+            let Some(Some(place)) = self.places.get_mut(slot.index()) else { continue };
+            place.caught_up = false;
+            // One that is due is drawn from first.
+            if !place.due
+                && let (Some(next), Some(limit)) =
+                    (self.session.next(slot), self.session.limit(slot))
+            {
+                place.subscription.grant(next, limit);
+            }
+        }
+    }
+
+    /// The client has entries up to some places, which the hub may have written since.
+    pub(super) fn acked(&mut self, now: Timestamp, ack: Ack) {
+        let slots: Vec<_> = ack.rooms.keys().filter_map(|room| self.session.slot(room)).collect();
+        for slot in &slots {
+            self.catch_up(*slot, Subscription::written);
+        }
+        self.session.handle_frame(now, Ok(ClientFrame::Ack(ack)));
+        for slot in slots {
+            if let (Some(Some(place)), Some(limit)) =
+                (self.places.get(slot.index()), self.session.limit(slot))
+            {
+                place.subscription.extend(limit);
+            }
+        }
+    }
+
+    /// Has a place written to by this connection alone, from now on.
+    pub(super) fn take_back(&mut self, slot: Slot) {
+        self.catch_up(slot, Subscription::take_back);
+    }
+
+    /// Tells the session how far the hub has written.
+    fn catch_up(&mut self, slot: Slot, written: impl Fn(&Subscription) -> Option<Seq>) {
+        if let Some(Some(place)) = self.places.get_mut(slot.index())
+            && let Some(next) = written(&place.subscription)
+        {
+            let upto = Seq(next.0 - 1);
+            place.head = place.head.max(upto);
+            self.session.delivered(slot, upto);
         }
     }
 

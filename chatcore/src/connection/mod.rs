@@ -34,6 +34,7 @@ use futures_util::stream::StreamExt as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::chat::Chat;
+pub use crate::hub::Sink;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
 use crate::protocol::session::Config;
@@ -66,7 +67,7 @@ pub struct Connection<T> {
 impl<T: Transport> Connection<T> {
     /// A connection that has just come in over `transport`, within the bounds of `config`.
     pub fn new(chat: Chat, transport: T, config: Arc<Config>) -> Self {
-        let pump = Pump::new(chat, config);
+        let pump = Pump::new(chat, config, transport.sink());
         Self { transport, pump }
     }
 
@@ -95,6 +96,13 @@ impl<T: Transport> Connection<T> {
             match self.next(timer.as_mut()).await {
                 Event::Received(None) | Event::Broken => {
                     self.pump.submit_marks();
+                    // What the transport has to answer to a goodbye.
+                    let Self { transport, pump } = self;
+                    poll_fn(|cx| {
+                        let _ = pump.poll_write(cx, transport);
+                        Poll::Ready(())
+                    })
+                    .await;
                     return Ended::Gone;
                 }
                 event => self.pump.handle(event, self.transport.wire()),
@@ -145,9 +153,10 @@ impl<T: Transport> Connection<T> {
         // Rooms and requests are let go of before the goodbye, which may take a while.
         self.pump.places.clear();
         self.pump.work.clear();
+        self.pump.reclaim();
         self.pump.client = None;
         if matches!(code, CloseCode::Revoked | CloseCode::SlowConsumer) {
-            self.pump.outbox.abandon();
+            self.pump.outbox.abandon(self.transport.wire());
         }
         let (transport, outbox) = (&mut self.transport, &mut self.pump.outbox);
         let goodbye = poll_fn(|cx| transport.poll_close(cx, outbox, code, reason));

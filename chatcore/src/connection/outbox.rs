@@ -2,33 +2,49 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::mem;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+
+use crate::protocol::Wire;
 
 /// Framed bytes in the order in which they leave, shared with whoever else is sent the same.
 ///
-/// It is bounded by whoever fills it: see [`Connection`](super::Connection).
+/// A piece is one frame, or several that follow one another. It is bounded by whoever fills it: see
+/// [`Connection`](super::Connection).
 #[derive(Debug, Default)]
 pub struct Outbox {
-    frames: VecDeque<Bytes>,
+    pieces: VecDeque<Bytes>,
+    /// Bytes that are left of all.
     bytes: usize,
-    /// A part of the first frame has left already.
-    mid_frame: bool,
+    /// Bytes of the first piece that have left.
+    begun: usize,
 }
 
-/// Frames that an emptied outbox keeps room for.
-const SPARE: usize = 8;
+/// Pieces that an emptied outbox keeps room for.
+const SPARE: usize = 4;
 
 impl Outbox {
-    /// Adds one whole frame.
-    pub fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
+    /// Adds one or several whole frames.
+    pub fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push_back(piece);
+    }
+
+    /// Puts pieces before all others, `begun` bytes of the first of which have left.
+    ///
+    /// Nothing else may be half written: who has begun those wrote when this was empty or whole.
+    pub(super) fn put_first(&mut self, mut pieces: VecDeque<Bytes>, begun: usize) {
+        debug_assert_eq!(self.begun, 0, "one piece is begun at a time");
+        self.bytes += pieces.iter().map(Bytes::len).sum::<usize>() - begun;
+        self.begun = begun;
+        pieces.append(&mut self.pieces);
+        self.pieces = pieces;
     }
 
     /// Whether nothing is left to write.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.pieces.is_empty()
     }
 
     /// Bytes left to write.
@@ -36,44 +52,53 @@ impl Outbox {
         self.bytes
     }
 
-    /// Whether a frame has been begun and not ended: then nothing may be written in between.
-    pub fn mid_frame(&self) -> bool {
-        self.mid_frame
+    /// Whether a piece has been begun and not ended: then nothing may be written in between.
+    pub fn mid_piece(&self) -> bool {
+        self.begun > 0
     }
 
     /// Fills `slices` for one vectored write, from the front; returns how many.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let filled = self.frames.iter().zip(slices.iter_mut());
-        filled.map(|(frame, slice)| *slice = IoSlice::new(frame)).count()
+        let mut skip = self.begun;
+        let filled = self.pieces.iter().zip(slices.iter_mut());
+        filled.map(|(piece, slice)| *slice = IoSlice::new(&piece[mem::take(&mut skip)..])).count()
     }
 
     /// Takes away `written` bytes from the front.
     ///
     /// # Panics
     /// If more is said to have been written than there was.
-    pub fn advance(&mut self, mut written: usize) {
+    pub fn advance(&mut self, written: usize) {
         self.bytes = self.bytes.checked_sub(written).expect("no more is written than there is");
-        while written > 0 {
-            let Some(front) = self.frames.front_mut() else { break };
-            if written < front.len() {
-                front.advance(written);
-                self.mid_frame = true;
-                return;
-            }
-            written -= front.len();
-            self.frames.pop_front();
-            self.mid_frame = false;
+        self.begun += written;
+        while let Some(first) = self.pieces.front()
+            && self.begun >= first.len()
+        {
+            self.begun -= first.len();
+            self.pieces.pop_front();
         }
-        if self.frames.is_empty() && self.frames.capacity() > SPARE {
+        if self.pieces.is_empty() && self.pieces.capacity() > SPARE {
             // A connection that was busy once does not hold its queue for ever.
-            self.frames.shrink_to(SPARE);
+            self.pieces.shrink_to(SPARE);
         }
     }
 
     /// Drops every frame that has not been begun.
-    pub fn abandon(&mut self) {
-        self.frames.truncate(usize::from(self.mid_frame));
-        self.bytes = self.frames.iter().map(Bytes::len).sum();
+    pub fn abandon(&mut self, wire: Wire) {
+        let begun = self.pieces.pop_front().filter(|_| self.mid_piece());
+        self.pieces.clear();
+        self.bytes = 0;
+        let Some(piece) = begun else { return };
+        let mut end = 0;
+        while end < self.begun {
+            end += wire.frame_length(&piece[end..]);
+        }
+        if end == self.begun {
+            self.begun = 0;
+        } else {
+            self.push(piece.slice(..end));
+            self.bytes -= self.begun;
+        }
     }
 }
 
@@ -87,29 +112,52 @@ mod tests {
         slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
+    fn frame(length: usize) -> Bytes {
+        let mut bytes = vec![b'x'; length + 2];
+        bytes[..2].copy_from_slice(&[0x81, u8::try_from(length).expect("short")]);
+        bytes.into()
+    }
+
     #[test]
     fn a_partial_write_goes_on_where_it_stopped() {
         let mut outbox = Outbox::default();
         outbox.push(Bytes::from_static(b"abc"));
         outbox.push(Bytes::from_static(b"defg"));
         outbox.advance(4);
-        assert!(outbox.mid_frame());
+        assert!(outbox.mid_piece());
         assert_eq!((outbox.len(), rest(&outbox)), (3, b"efg".to_vec()));
         outbox.advance(3);
-        assert!(outbox.is_empty() && !outbox.mid_frame());
+        assert!(outbox.is_empty() && !outbox.mid_piece());
     }
 
     #[test]
-    fn abandoning_ends_the_frame_that_was_begun() {
+    fn what_was_begun_elsewhere_goes_first() {
         let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"abc"));
-        outbox.push(Bytes::from_static(b"def"));
-        outbox.advance(1);
-        outbox.abandon();
-        assert_eq!((outbox.len(), rest(&outbox)), (2, b"bc".to_vec()));
-        outbox.advance(2);
         outbox.push(Bytes::from_static(b"xyz"));
-        outbox.abandon();
-        assert!(outbox.is_empty());
+        let begun = [Bytes::from_static(b"abc"), Bytes::from_static(b"def")];
+        outbox.put_first(begun.into(), 2);
+        assert!(outbox.mid_piece());
+        assert_eq!((outbox.len(), rest(&outbox)), (7, b"cdefxyz".to_vec()));
+    }
+
+    #[test]
+    fn abandoning_ends_the_frame_that_was_begun_and_no_other() {
+        let piece = Bytes::from([frame(3), frame(4), frame(5)].concat());
+        for (left, rest_of_frame) in [(0, 0), (1, 4), (4, 1), (5, 0), (6, 5), (11, 0), (12, 6)] {
+            let mut outbox = Outbox::default();
+            outbox.push(piece.clone());
+            outbox.push(frame(9));
+            outbox.advance(left);
+            outbox.abandon(Wire::WebSocketJson);
+            assert_eq!(
+                (outbox.len(), rest(&outbox).len()),
+                (rest_of_frame, rest_of_frame),
+                "{left}"
+            );
+            assert_eq!(outbox.is_empty(), rest_of_frame == 0);
+            outbox.advance(rest_of_frame);
+            outbox.push(frame(1));
+            assert_eq!(rest(&outbox), frame(1));
+        }
     }
 }

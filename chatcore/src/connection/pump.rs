@@ -15,9 +15,9 @@ use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
 use crate::chat::{Chat, Resume};
 use crate::clock::Timestamp;
-use crate::hub::{self, Closing, Membership, News, Subscription};
+use crate::hub::{self, Closing, Lane, Membership, News, Sink, Subscription};
 use crate::id::{RoomId, Seq, UserId};
-use crate::protocol::frame::{MarkFrame, MarkState, Request, SignalFrame, Token};
+use crate::protocol::frame::{ClientFrame, MarkFrame, MarkState, Request, SignalFrame, Token};
 use crate::protocol::session::{
     CallId, Config, Credential, Notice, Output, RoomState, Session, Slot, Tell,
 };
@@ -46,6 +46,8 @@ pub(super) struct Pump {
     pub(super) chat: Chat,
     pub(super) session: Session,
     pub(super) outbox: Outbox,
+    /// The hub's way to the peer, until it is known who that is.
+    sink: Option<Arc<dyn Sink>>,
     /// What the transport came with: the cookie of an upgrade.
     pub(super) ambient: Option<Token>,
     pub(super) client: Option<Client>,
@@ -60,6 +62,8 @@ pub(super) struct Pump {
     pub(super) places: Vec<Option<Place>>,
     /// Places that may have entries due, each once.
     pub(super) due: VecDeque<Slot>,
+    /// Places that have caught up: the hub may go on by itself once all is written.
+    pub(super) caught_up: Vec<Slot>,
     /// A page of a log is on its way; one at a time.
     pub(super) paging: bool,
     pub(super) work: FuturesUnordered<BoxFuture<'static, Done>>,
@@ -93,11 +97,12 @@ pub(super) enum Event {
 }
 
 impl Pump {
-    pub(super) fn new(chat: Chat, config: Arc<Config>) -> Self {
+    pub(super) fn new(chat: Chat, config: Arc<Config>, sink: Option<Arc<dyn Sink>>) -> Self {
         Self {
             session: Session::new(config, chat.clock().now()),
             chat,
             outbox: Outbox::default(),
+            sink,
             ambient: None,
             client: None,
             news: News::default(),
@@ -106,6 +111,7 @@ impl Pump {
             draining: false,
             places: Vec::new(),
             due: VecDeque::new(),
+            caught_up: Vec::new(),
             paging: false,
             work: FuturesUnordered::new(),
             signals: 0,
@@ -172,8 +178,21 @@ impl Pump {
         if closing == Some(Closing::Revoked) {
             return Some(Event::Rang);
         }
+        let lane = self.client.as_ref().map(|client| client.listener.lane());
+        let mut lane = lane.map(Lane::hold);
+        if let Some((pieces, begun)) = lane.as_mut().and_then(|lane| lane.reclaim()) {
+            self.outbox.put_first(pieces, begun);
+        }
         let before = self.outbox.len();
-        let written = transport.poll_write(cx, &mut self.outbox);
+        let mut written = Poll::Ready(Ok(()));
+        if before > 0 || transport.wants_write() {
+            written = transport.poll_write(cx, &mut self.outbox);
+        }
+        if let Some(lane) = &mut lane {
+            lane.settle(self.outbox.is_empty() && !transport.wants_write());
+        }
+        drop(lane);
+        self.lend();
         let progress = self.outbox.len() < before;
         if before > 0 {
             let rest = !self.outbox.is_empty();
@@ -185,6 +204,16 @@ impl Pump {
                 Some(Event::Written)
             }
             _ => None,
+        }
+    }
+
+    /// Takes over what the hub has begun to write.
+    pub(super) fn reclaim(&mut self) {
+        let Some(client) = &self.client else { return };
+        let mut lane = client.listener.lane().hold();
+        lane.settle(false);
+        if let Some((pieces, begun)) = lane.reclaim() {
+            self.outbox.put_first(pieces, begun);
         }
     }
 
@@ -217,7 +246,10 @@ impl Pump {
         match event {
             Event::Received(Some(Incoming::Message(bytes))) => {
                 let most = self.session.config().limits.frame_bytes as usize;
-                self.session.handle_frame(now, wire.encoding().decode(&bytes, most));
+                match wire.encoding().decode(&bytes, most) {
+                    Ok(ClientFrame::Ack(ack)) => self.acked(now, ack),
+                    frame => self.session.handle_frame(now, frame),
+                }
             }
             Event::Received(Some(Incoming::Alive)) => self.session.handle_alive(now),
             Event::Received(Some(Incoming::Malformed(why))) => {
@@ -232,6 +264,7 @@ impl Pump {
     fn done(&mut self, done: Done, wire: Wire, now: Timestamp) {
         match done {
             Done::Authenticated(Ok((who, client))) => {
+                client.listener.lane().attach(self.sink.take(), wire);
                 self.client = Some(client);
                 self.session.handle_authenticated(now, Ok(who));
             }

@@ -1,11 +1,13 @@
 //! What a connection asks of the thing that carries it.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use super::Outbox;
+use crate::hub::Sink;
 use crate::protocol::{CloseCode, Malformed, Wire};
 
 /// What came from the peer.
@@ -28,11 +30,26 @@ pub enum Incoming {
 ///   that, and nothing else, is how a peer is slowed down. The transport reads no further ahead
 ///   than one message.
 /// - What the transport itself has to say (a WebSocket pong) is written by
-///   [`poll_write`](Self::poll_write), between frames: never while [`Outbox::mid_frame`].
+///   [`poll_write`](Self::poll_write), between frames: never while [`Outbox::mid_piece`].
+///   [`wants_write`](Self::wants_write) tells that there is such a thing; it gets one chance more
+///   after the peer has gone, for the answer to a goodbye.
+/// - Nothing is written outside `poll_write` and [`poll_close`](Self::poll_close), so that the hub
+///   may use the [`sink`](Self::sink) meanwhile.
 /// - Dropping it ends the connection without a goodbye.
 pub trait Transport: Send + 'static {
     /// How frames are to be written for it.
     fn wire(&self) -> Wire;
+
+    /// The way to the peer for bytes that are the same for many, if there is one: it spares waking
+    /// the connection's task.
+    fn sink(&self) -> Option<Arc<dyn Sink>> {
+        None
+    }
+
+    /// Whether [`poll_write`](Self::poll_write) has something to write beside the outbox.
+    fn wants_write(&self) -> bool {
+        false
+    }
 
     /// The next message; `None` once the peer is gone, for whatever reason.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>>;

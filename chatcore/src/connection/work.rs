@@ -77,6 +77,12 @@ impl Pump {
 
     /// Has a request answered: at once if it changes something, in turn if it reads.
     pub(super) fn ask(&mut self, call: CallId, request: Request) {
+        if let Request::Subscribe { room, .. } = &request
+            && let Some(slot) = self.session.slot(room)
+        {
+            // Nothing of what it had before is sent until it is answered.
+            self.take_back(slot);
+        }
         if reads(&request) {
             return self.waiting.push_back((call, request));
         }

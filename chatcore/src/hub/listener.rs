@@ -1,10 +1,12 @@
 //! One connection, as the hub sees it: a bell, and what it rang for.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Weak};
 
 use tokio::sync::Notify;
 
+use super::lane::Lane;
 use super::{Hub, lock};
 use crate::id::{RoomId, SessionId, UserId};
 use crate::room::Marks;
@@ -107,6 +109,9 @@ pub struct Listener {
     hears: Hears,
     news: Mutex<News>,
     bell: Notify,
+    lane: Lane,
+    /// How many rooms it follows.
+    seats: AtomicUsize,
     hub: Weak<Hub>,
 }
 
@@ -117,7 +122,39 @@ impl Listener {
         hears: Hears,
         hub: Weak<Hub>,
     ) -> Self {
-        Self { user, session, hears, news: Mutex::default(), bell: Notify::new(), hub }
+        Self {
+            user,
+            session,
+            hears,
+            news: Mutex::default(),
+            bell: Notify::new(),
+            lane: Lane::default(),
+            seats: AtomicUsize::new(0),
+            hub,
+        }
+    }
+
+    /// The way to its socket.
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    pub(super) fn sits(&self, down: bool) {
+        if down {
+            self.seats.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.seats.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it follows more than one room.
+    pub(super) fn sits_in_several(&self) -> bool {
+        self.seats.load(Ordering::Relaxed) > 1
+    }
+
+    /// Rings for what is not news of a room.
+    pub(super) fn rouse(&self) {
+        self.bell.notify_one();
     }
 
     pub(super) fn hears(&self) -> Hears {
@@ -165,17 +202,22 @@ impl Listener {
 
     pub(super) fn room_has_news(&self, room: &RoomId) {
         lock(&self.news).rooms.push(room.clone());
-        self.bell.notify_one();
+        self.rouse();
     }
 
     /// Ends the connection. A revocation outranks any other reason.
+    ///
+    /// What is revoked, or too slow, is written to no more once this returns.
     pub fn close(&self, why: Closing) {
         let mut news = lock(&self.news);
         if news.closing.is_none() || why == Closing::Revoked {
             news.closing = Some(why);
         }
         drop(news);
-        self.bell.notify_one();
+        if matches!(why, Closing::Revoked | Closing::Slow) {
+            self.lane.close();
+        }
+        self.rouse();
     }
 
     pub(super) fn notify(&self, notice: Notice) {
@@ -198,7 +240,7 @@ impl Listener {
             }
         }
         drop(news);
-        self.bell.notify_one();
+        self.rouse();
     }
 }
 

@@ -2,18 +2,28 @@
 //!
 //! ```text
 //! committer ─ publish ─► Tail (one per room with subscribers: a ring of framed entries)
-//!                          │ wakes, once
+//!                          │ is due, once
 //!                          ▼
-//!                        Listener (one per connection) ─ "these rooms have news" ─► the connection
-//!                          ▲                                                          │
-//!                          └───────────── read(cursor) from the ring ◄────────────────┘
+//!                        worker: a pass over the room's seats
+//!                          │                        │
+//!            lane open     ▼                        ▼   lane shut: behind, busy, or no such way
+//!            write to the socket              ring the connection's bell, once
+//!                                                   │
+//!                          ring ◄── draw(cursor) ── the connection's task
 //! ```
 //!
-//! Nothing is queued for a connection: it holds a cursor for each room and draws from the ring when
-//! its socket can take more. A cursor that has fallen off the ring reads the log. What an entry looks
-//! like on a wire is made once, at the first read, and shared by all.
+//! Nothing is queued for a connection: it holds a cursor for each room. While it keeps up, its cursor
+//! is lent to the hub, which writes the same bytes to one socket after another without waking a task
+//! (see [`lane`]). When it does not, its task draws from the ring as its socket takes more; a cursor
+//! that has fallen off the ring reads the log. What an entry looks like on a wire is made once, at
+//! the first read, and shared by all; entries that follow one another are joined into one piece.
 
+mod fanout;
+mod lane;
 mod listener;
+mod live;
+mod seat;
+mod subscription;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -23,22 +33,27 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+pub(crate) use lane::Lane;
+pub use lane::Sink;
 use listener::Hears;
 pub use listener::{Closing, Listener, Membership, News, Notice, Signal};
-pub use tail::{Live, Read, Subscription};
+pub use live::{Batch, Live};
+pub use subscription::{Read, Subscription};
 pub use traffic::Traffic;
 
 use crate::id::{RoomId, Seq, SessionId, UserId};
 use crate::log::{Body, Entry};
 use crate::room::{Marks, RoomKind};
+use fanout::Fanout;
 use tail::Tail;
 
 /// Who is connected here, and what they listen to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     tails: Mutex<HashMap<RoomId, Arc<Tail>>>,
     people: Mutex<HashMap<UserId, Vec<Weak<Listener>>>>,
     ring_bytes: Arc<AtomicUsize>,
+    fanout: Fanout,
     draining: AtomicBool,
     traffic: Traffic,
 }
@@ -49,6 +64,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
+    /// A hub whose rooms are shared out among `workers`.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            tails: Mutex::default(),
+            people: Mutex::default(),
+            ring_bytes: Arc::default(),
+            fanout: Fanout::new(workers),
+            draining: AtomicBool::new(false),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// How many tasks are to serve it, each with [`fan_out`](Self::fan_out).
+    pub(crate) fn workers(&self) -> usize {
+        self.fanout.workers()
+    }
+
     /// A connection of `user` comes in. It is forgotten when the last handle to it is dropped.
     pub fn connect(self: &Arc<Self>, user: UserId, session: Option<SessionId>) -> Arc<Listener> {
         self.admit(user, session, Hears::All)
@@ -97,37 +129,49 @@ impl Hub {
     /// commit is done. Entries of one room are dense.
     pub fn publish(&self, entries: Vec<Entry>) {
         self.traffic.published(entries.len());
-        let mut woken: Vec<Arc<Tail>> = Vec::new();
+        let mut here: Option<(RoomId, Option<Arc<Tail>>)> = None;
         for entry in entries {
-            let tail = lock(&self.tails).get(&entry.room).cloned();
-            let moved = Moved::by(&entry);
-            let (room, seq) = (entry.room.clone(), entry.seq);
-            let hides = matches!(&entry.body, Body::Room { visibility, .. }
-                if *visibility != RoomKind::Public);
-            if let Some(tail) = tail {
-                // Ends first: whoever finds an entry here, or a later one in the log, must find that
-                // it is not theirs.
-                match &moved {
-                    Some(Moved { user, state: Membership::Joined }) => tail.joined(user),
-                    Some(Moved { user, state }) if *state != Membership::Invited => {
-                        tail.end(seq, |who, _| who == user);
-                    }
-                    _ => {}
+            // Entries of one room mostly come together.
+            let tail = match here.take() {
+                Some((room, tail)) if room == entry.room => tail,
+                earlier => {
+                    self.due(earlier);
+                    lock(&self.tails).get(&entry.room).cloned()
                 }
-                if hides {
-                    tail.end(seq, |_, joined| !joined);
-                }
-                tail.push(entry);
-                if !woken.iter().any(|t| Arc::ptr_eq(t, &tail)) {
-                    woken.push(tail);
-                }
-            }
-            if let Some(Moved { user, state }) = moved {
-                self.notify(&user, &Notice::Membership { room, state });
-            }
+            };
+            here = Some((entry.room.clone(), tail.clone()));
+            self.tell(entry, tail.as_deref());
         }
-        for tail in woken {
-            tail.wake();
+        self.due(here);
+    }
+
+    fn due(&self, room: Option<(RoomId, Option<Arc<Tail>>)>) {
+        if let Some((_, Some(tail))) = room {
+            self.fanout.due(tail);
+        }
+    }
+
+    fn tell(&self, entry: Entry, tail: Option<&Tail>) {
+        let moved = Moved::by(&entry);
+        let room = entry.room.clone();
+        if let Some(tail) = tail {
+            // Ends first: whoever finds an entry here, or a later one in the log, must find that it
+            // is not theirs.
+            match &moved {
+                Some(Moved { user, state: Membership::Joined }) => tail.joined(user),
+                Some(Moved { user, state }) if *state != Membership::Invited => {
+                    tail.end(entry.seq, |who, _| who == user);
+                }
+                _ => {}
+            }
+            if matches!(&entry.body, Body::Room { visibility, .. } if *visibility != RoomKind::Public)
+            {
+                tail.end(entry.seq, |_, joined| !joined);
+            }
+            tail.push(entry);
+        }
+        if let Some(Moved { user, state }) = moved {
+            self.notify(&user, &Notice::Membership { room, state });
         }
     }
 
@@ -146,7 +190,7 @@ impl Hub {
     pub fn deleted(&self, room: &RoomId) {
         if let Some(tail) = lock(&self.tails).get(room).cloned() {
             tail.end(Seq::MAX, |_, _| true);
-            tail.wake();
+            self.fanout.due(tail);
         }
     }
 
@@ -198,6 +242,11 @@ impl Hub {
         for listener in all {
             listener.close(Closing::Draining);
         }
+    }
+
+    /// How many connections listen to `room` here.
+    pub fn audience(&self, room: &RoomId) -> usize {
+        lock(&self.tails).get(room).map_or(0, |tail| tail.audience())
     }
 
     /// What went through since the start.

@@ -1,16 +1,13 @@
-//! The live end of one room's log.
+//! The live end of one room's log, and who sits at it.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-
-use super::{Hub, Listener, Notice, PRESENCE_AUDIENCE, Signal, lock};
+use super::live::{Batch, Live, Ring, Span};
+use super::seat::{Seat, SeatState};
+use super::{Listener, Notice, PRESENCE_AUDIENCE, Signal, lock};
 use crate::id::{RoomId, Seq, UserId};
 use crate::log::{Body, Entry};
-use crate::protocol::Wire;
 
 /// Entries that one room keeps at hand.
 const RING_ENTRIES: usize = 1024;
@@ -21,143 +18,42 @@ const ALL_BYTES: usize = 256 << 20;
 /// What is kept of a ring when memory is short.
 const SHORT_RING: usize = 16;
 
-/// An entry at hand, with its frames as they are asked for.
-pub struct Live {
-    entry: Entry,
-    frames: [OnceLock<Bytes>; Wire::ALL.len()],
-}
-
-impl fmt::Debug for Live {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live")
-            .field("room", &self.entry.room)
-            .field("seq", &self.entry.seq)
-            .finish()
-    }
-}
-
-impl Live {
-    fn new(entry: Entry) -> Self {
-        Self { entry, frames: Default::default() }
-    }
-
-    /// The entry.
-    pub fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// Its `event` frame for `wire`: encoded once, shared by all who ask.
-    pub fn frame(&self, wire: Wire) -> &Bytes {
-        self.frames[wire.index()].get_or_init(|| wire.event(&self.entry))
-    }
-
-    /// About what it takes in memory, with its frames in two encodings.
-    fn weight(entry: &Entry) -> usize {
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        600 + 3 * match &entry.body {
-            Body::Message { text, attachments, meta, .. } => {
-                let files = attachments.iter().map(|file| 200 + file.name.len()).sum::<usize>();
-                text.len() + files + meta.as_ref().map_or(0, value_weight)
-            }
-            Body::Edit { text, .. } => text.len(),
-            Body::Kick { reason, .. } | Body::Ban { reason, .. } | Body::Mute { reason, .. } => {
-                length(reason)
-            }
-            Body::Room { name, topic, .. } => length(name) + length(topic),
-            _ => 0,
-        }
-    }
-}
-
-/// About what a JSON value takes in memory. Its depth is bounded where it comes in.
-fn value_weight(value: &serde_json::Value) -> usize {
-    use serde_json::Value;
-    32 + match value {
-        Value::String(text) => text.len(),
-        Value::Array(values) => values.iter().map(value_weight).sum(),
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| 48 + name.len() + value_weight(value)).sum()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
-}
-
-#[derive(Debug)]
-struct Seat {
-    listener: Weak<Listener>,
-    user: UserId,
-    state: Arc<SeatState>,
-}
-
-#[derive(Debug)]
-struct SeatState {
-    /// The bell has rung and was not answered yet.
-    rung: AtomicBool,
-    /// Whether the user is a member, or reads a public room from outside.
-    joined: AtomicBool,
-    /// From this place on nothing is for this seat.
-    end: Mutex<Option<Seq>>,
-}
-
-impl Seat {
-    /// Whether a member sits here who was not put out.
-    fn is_member(&self) -> bool {
-        self.state.joined.load(Ordering::Acquire) && lock(&self.state.end).is_none()
-    }
-}
-
-#[derive(Debug, Default)]
-struct Ring {
-    live: VecDeque<Arc<Live>>,
-    bytes: usize,
-    seats: Vec<Seat>,
-}
-
-impl Ring {
-    /// Those who are there and have not been put out.
-    fn listeners(&self) -> impl Iterator<Item = Arc<Listener>> {
-        let seats = self.seats.iter().filter(|seat| lock(&seat.state.end).is_none());
-        seats.filter_map(|seat| seat.listener.upgrade())
-    }
-
-    /// Whether `user` is there as a member.
-    fn has_member(&self, user: &UserId) -> bool {
-        self.seats.iter().any(|seat| seat.user == *user && seat.is_member())
-    }
-}
-
-/// The latest entries of a room with subscribers.
+/// The latest entries of a room with subscribers, and its seats.
+///
+/// Locks are taken in this order: a lane, the seats, the ring.
 #[derive(Debug)]
 pub(super) struct Tail {
-    room: RoomId,
+    pub(super) room: RoomId,
     ring: Mutex<Ring>,
+    seats: Mutex<Vec<Seat>>,
+    /// A pass over the seats is asked for and has not begun.
+    pub(super) due: AtomicBool,
     all_bytes: Arc<AtomicUsize>,
 }
 
 impl Tail {
     pub(super) fn new(room: RoomId, all_bytes: Arc<AtomicUsize>) -> Self {
-        Self { room, ring: Mutex::default(), all_bytes }
+        let due = AtomicBool::new(false);
+        Self { room, ring: Mutex::default(), seats: Mutex::default(), due, all_bytes }
     }
+}
 
-    pub(super) fn is_deserted(&self) -> bool {
-        lock(&self.ring).seats.is_empty()
-    }
-
+/// Entries.
+impl Tail {
     pub(super) fn push(&self, entry: Entry) {
-        let weight = Live::weight(&entry);
         let mut ring = lock(&self.ring);
-        if ring.live.back().is_some_and(|last| last.entry.seq.next() != entry.seq) {
+        if ring.newest().is_some_and(|last| last.next() != entry.seq) {
             // Should never be; the log then serves what the ring cannot.
             tracing::error!(room = %self.room, seq = %entry.seq, "entries published out of order");
             self.forget(&mut ring, usize::MAX);
         }
-        ring.live.push_back(Arc::new(Live::new(entry)));
-        ring.bytes += weight;
+        let weight = Live::weight(&entry);
+        ring.push(entry);
         let all = self.all_bytes.fetch_add(weight, Ordering::Relaxed) + weight;
         let most = if all > ALL_BYTES { SHORT_RING } else { RING_ENTRIES };
-        let surplus = ring.live.len().saturating_sub(most);
+        let surplus = ring.len().saturating_sub(most);
         self.forget(&mut ring, surplus);
-        while ring.bytes > RING_BYTES && ring.live.len() > 1 {
+        while ring.bytes > RING_BYTES && ring.len() > 1 {
             self.forget(&mut ring, 1);
         }
     }
@@ -169,8 +65,8 @@ impl Tail {
             Body::Message { message_id, deleted_at: Some(_), .. } => Some(message_id.clone()),
             _ => None,
         };
-        for at in 0..ring.live.len() {
-            let old = &ring.live[at].entry;
+        for at in 0..ring.len() {
+            let Some(old) = ring.get(at).map(|live| live.entry()) else { break };
             let new = match &old.body {
                 Body::Message { .. } if old.seq == entry.seq => entry.clone(),
                 Body::Edit { message_id, .. } if deleted.as_ref() == Some(message_id) => {
@@ -179,88 +75,175 @@ impl Tail {
                 }
                 _ => continue,
             };
-            let (before, after) = (Live::weight(old), Live::weight(&new));
-            ring.live[at] = Arc::new(Live::new(new));
-            ring.bytes = (ring.bytes + after).saturating_sub(before);
+            let (before, after) = ring.replace(at, new);
             self.all_bytes.fetch_add(after, Ordering::Relaxed);
             self.all_bytes.fetch_sub(before, Ordering::Relaxed);
         }
     }
 
     fn forget(&self, ring: &mut Ring, count: usize) {
-        for _ in 0..count.min(ring.live.len()) {
-            if let Some(old) = ring.live.pop_front() {
-                let weight = Live::weight(&old.entry);
-                ring.bytes = ring.bytes.saturating_sub(weight);
-                self.all_bytes.fetch_sub(weight, Ordering::Relaxed);
-            }
+        for _ in 0..count.min(ring.len()) {
+            self.all_bytes.fetch_sub(ring.pop(), Ordering::Relaxed);
         }
     }
 
-    /// Rings the bell of every seat that has answered its last one.
-    pub(super) fn wake(&self) {
+    /// The oldest and the newest at hand.
+    pub(super) fn bounds(&self) -> Option<(Seq, Seq)> {
         let ring = lock(&self.ring);
-        for seat in &ring.seats {
-            if !seat.state.rung.swap(true, Ordering::AcqRel)
-                && let Some(listener) = seat.listener.upgrade()
-            {
-                listener.room_has_news(&self.room);
-            }
+        ring.oldest().zip(ring.newest())
+    }
+
+    pub(super) fn newest(&self) -> Option<Seq> {
+        lock(&self.ring).newest()
+    }
+
+    /// Entries from `from` to `to`, oldest first, at most `most` of them; none if the ring does not
+    /// reach back so far.
+    pub(super) fn lives(&self, from: Seq, to: Seq, most: usize) -> Option<Vec<Arc<Live>>> {
+        let ring = lock(&self.ring);
+        let lives = ring.from(from)?.take_while(|live| live.entry().seq <= to).take(most);
+        Some(lives.cloned().collect())
+    }
+
+    /// The frames of a span, in one piece; none if the ring does not hold its beginning.
+    ///
+    /// Readers who stand at the same place are handed the same piece. It is made outside the lock.
+    pub(super) fn batch(&self, span: Span) -> Option<Batch> {
+        let ring = lock(&self.ring);
+        if let Some(batch) = ring.joined(&span) {
+            return Some(batch);
         }
+        let lives = ring.from(span.from)?.take_while(|live| live.entry().seq <= span.to);
+        let lives: Vec<_> = lives.cloned().collect();
+        let changes = ring.changes();
+        drop(ring);
+        let batch = Batch::join(&lives, &span)?;
+        if batch.entries > 1 {
+            lock(&self.ring).remember(span, &batch, changes);
+        }
+        Some(batch)
+    }
+
+    /// Lets go of joined pieces that whoever needed them has had.
+    pub(super) fn forget_joined(&self) {
+        lock(&self.ring).forget_joined();
+    }
+}
+
+/// Seats.
+impl Tail {
+    pub(super) fn sit_down(&self, listener: &Arc<Listener>, state: &Arc<SeatState>) {
+        let mut seats = lock(&self.seats);
+        state.at.store(seats.len(), Ordering::Relaxed);
+        seats.push(Seat {
+            listener: Arc::downgrade(listener),
+            user: listener.user().clone(),
+            state: Arc::clone(state),
+        });
+    }
+
+    /// Takes a seat away; returns whether it was the last one.
+    pub(super) fn stand_up(&self, state: &Arc<SeatState>) -> bool {
+        let mut seats = lock(&self.seats);
+        let at = state.at.load(Ordering::Relaxed);
+        if !seats.get(at).is_some_and(|seat| Arc::ptr_eq(&seat.state, state)) {
+            return seats.is_empty();
+        }
+        let seat = seats.swap_remove(at);
+        if let Some(moved) = seats.get(at) {
+            moved.state.at.store(at, Ordering::Relaxed);
+        }
+        let told = seats.len() < PRESENCE_AUDIENCE;
+        if told && seat.is_member() && !has_member(&seats, &seat.user) {
+            self.tell_presence(&seats, &seat.user, false);
+        }
+        seats.is_empty()
+    }
+
+    pub(super) fn is_deserted(&self) -> bool {
+        lock(&self.seats).is_empty()
+    }
+
+    /// How many listen.
+    pub(super) fn audience(&self) -> usize {
+        lock(&self.seats).len()
+    }
+
+    /// Copies seats from `below` downwards into `slice`, at most `most` of them; returns where to go
+    /// on. Downwards, because a seat that is taken away meanwhile is replaced by the last one, which
+    /// has had its turn then.
+    pub(super) fn slice(
+        &self,
+        below: usize,
+        most: usize,
+        slice: &mut Vec<(Arc<Listener>, Arc<SeatState>)>,
+    ) -> usize {
+        let seats = lock(&self.seats);
+        let below = below.min(seats.len());
+        let from = below.saturating_sub(most);
+        slice.extend(
+            seats[from..below]
+                .iter()
+                .rev()
+                .filter_map(|seat| Some((seat.listener.upgrade()?, Arc::clone(&seat.state)))),
+        );
+        from
     }
 
     /// Lets nothing from `seq` on reach the seats that `who` picks by user and whether they joined.
     pub(super) fn end(&self, seq: Seq, who: impl Fn(&UserId, bool) -> bool) {
-        for seat in &lock(&self.ring).seats {
+        for seat in &*lock(&self.seats) {
             if who(&seat.user, seat.state.joined.load(Ordering::Acquire)) {
-                let mut end = lock(&seat.state.end);
-                *end = Some(end.map_or(seq, |old| old.min(seq)));
+                seat.state.end_at(seq);
             }
         }
     }
 
     /// The user of a seat turns out to be a member. Unless they are there already, on another
     /// device, the others are told.
-    fn appear(&self, state: &Arc<SeatState>) {
-        let ring = lock(&self.ring);
-        let told = ring.seats.len() <= PRESENCE_AUDIENCE;
-        let seat = ring.seats.iter().find(|seat| Arc::ptr_eq(&seat.state, state));
-        if let Some(seat) = seat.filter(|seat| told && !ring.has_member(&seat.user)) {
-            self.tell_presence(&ring, &seat.user, true);
+    pub(super) fn appear(&self, state: &Arc<SeatState>) {
+        let seats = lock(&self.seats);
+        let seat = seats.get(state.at.load(Ordering::Relaxed));
+        let seat = seat.filter(|seat| Arc::ptr_eq(&seat.state, state));
+        if let Some(seat) = seat
+            && seats.len() <= PRESENCE_AUDIENCE
+            && !has_member(&seats, &seat.user)
+        {
+            self.tell_presence(&seats, &seat.user, true);
         }
         state.joined.store(true, Ordering::Release);
     }
 
-    /// Takes a seat away; returns whether it was the last one.
-    fn stand_up(&self, state: &Arc<SeatState>) -> bool {
-        let mut ring = lock(&self.ring);
-        let Some(at) = ring.seats.iter().position(|seat| Arc::ptr_eq(&seat.state, state)) else {
-            return ring.seats.is_empty();
-        };
-        let seat = ring.seats.swap_remove(at);
-        let told = ring.seats.len() < PRESENCE_AUDIENCE;
-        if told && seat.is_member() && !ring.has_member(&seat.user) {
-            self.tell_presence(&ring, &seat.user, false);
-        }
-        ring.seats.is_empty()
-    }
-
-    fn tell_presence(&self, ring: &Ring, user: &UserId, on: bool) {
-        let (room, kind) = (self.room.clone(), "presence".to_owned());
-        let signal = Notice::Signal(Signal { room, user: user.clone(), kind, on, ttl_ms: 0 });
-        ring.listeners().filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
-    }
-
+    /// Someone has become a member, who may be there as a reader from outside.
     pub(super) fn joined(&self, user: &UserId) {
-        let ring = lock(&self.ring);
-        let mut seats = ring.seats.iter().filter(|seat| seat.user == *user).peekable();
-        if seats.peek().is_some() && ring.seats.len() <= PRESENCE_AUDIENCE && !ring.has_member(user)
+        let seats = lock(&self.seats);
+        let mut theirs = seats.iter().filter(|seat| seat.user == *user).peekable();
+        if theirs.peek().is_some() && seats.len() <= PRESENCE_AUDIENCE && !has_member(&seats, user)
         {
-            self.tell_presence(&ring, user, true);
+            self.tell_presence(&seats, user, true);
         }
-        for seat in seats {
+        for seat in theirs {
             seat.state.joined.store(true, Ordering::Release);
         }
+    }
+
+    fn tell_presence(&self, seats: &[Seat], user: &UserId, on: bool) {
+        let (room, kind) = (self.room.clone(), "presence".to_owned());
+        let signal = Notice::Signal(Signal { room, user: user.clone(), kind, on, ttl_ms: 0 });
+        listeners(seats).filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
+    }
+
+    /// The members who are there now, each once; nobody in a crowd.
+    pub(super) fn present(&self) -> Vec<UserId> {
+        let seats = lock(&self.seats);
+        if seats.len() > PRESENCE_AUDIENCE {
+            return Vec::new();
+        }
+        let mut present: Vec<_> =
+            seats.iter().filter(|s| s.is_member()).map(|s| s.user.clone()).collect();
+        present.sort_unstable();
+        present.dedup();
+        present
     }
 
     pub(super) fn each(&self, mut tell: impl FnMut(&Listener)) {
@@ -268,140 +251,27 @@ impl Tail {
     }
 
     pub(super) fn each_if_at_most(&self, most: usize, mut tell: impl FnMut(&Listener)) {
-        let ring = lock(&self.ring);
-        if ring.seats.len() <= most {
-            ring.listeners().for_each(|listener| tell(&listener));
+        let seats = lock(&self.seats);
+        if seats.len() <= most {
+            listeners(&seats).for_each(|listener| tell(&listener));
         }
     }
+}
+
+/// Those who are there and have not been put out.
+fn listeners(seats: &[Seat]) -> impl Iterator<Item = Arc<Listener>> {
+    let seats = seats.iter().filter(|seat| seat.state.end().is_none());
+    seats.filter_map(|seat| seat.listener.upgrade())
+}
+
+/// Whether `user` is there as a member.
+fn has_member(seats: &[Seat], user: &UserId) -> bool {
+    seats.iter().any(|seat| seat.user == *user && seat.is_member())
 }
 
 impl Drop for Tail {
     fn drop(&mut self) {
         let ring = self.ring.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.all_bytes.fetch_sub(ring.bytes, Ordering::Relaxed);
-    }
-}
-
-/// What a reader finds at its cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// Entries were handed out; the cursor is now after this one. There may be more.
-    Upto(Seq),
-    /// Nothing newer is here. If the log's head is above the cursor, read the log.
-    Nothing,
-    /// The cursor is older than the ring, which begins after this place: read the log up to there.
-    Behind(Seq),
-    /// Nothing more is for this reader.
-    Ended,
-}
-
-/// One connection's place in one room. Dropping it ends it.
-#[derive(Debug)]
-pub struct Subscription {
-    tail: Arc<Tail>,
-    state: Arc<SeatState>,
-    hub: Weak<Hub>,
-}
-
-impl Subscription {
-    pub(super) fn new(tail: Arc<Tail>, listener: &Arc<Listener>, hub: Weak<Hub>) -> Self {
-        let state = Arc::new(SeatState {
-            rung: AtomicBool::new(false),
-            joined: AtomicBool::new(false),
-            end: Mutex::new(None),
-        });
-        lock(&tail.ring).seats.push(Seat {
-            listener: Arc::downgrade(listener),
-            user: listener.user().clone(),
-            state: Arc::clone(&state),
-        });
-        Self { tail, state, hub }
-    }
-
-    /// The room.
-    pub fn room(&self) -> &RoomId {
-        &self.tail.room
-    }
-
-    /// Notes that the user was found to be a member, not a reader from outside, and tells those who
-    /// are there of it. One who was found not to be may have come in since: this seat was told.
-    pub fn set_joined(&self, joined: bool) {
-        if joined {
-            self.tail.appear(&self.state);
-        }
-    }
-
-    /// The members who are there now, each once; nobody in a room in which more than
-    /// [`PRESENCE_AUDIENCE`](super::PRESENCE_AUDIENCE) listen.
-    pub fn present(&self) -> Vec<UserId> {
-        let ring = lock(&self.tail.ring);
-        if ring.seats.len() > PRESENCE_AUDIENCE {
-            return Vec::new();
-        }
-        let mut present: Vec<_> =
-            ring.seats.iter().filter(|s| s.is_member()).map(|s| s.user.clone()).collect();
-        present.sort_unstable();
-        present.dedup();
-        present
-    }
-
-    /// Answers the bell: news after this call rings it again. Call before reading.
-    pub fn answer(&self) {
-        self.state.rung.store(false, Ordering::Release);
-    }
-
-    /// Hands out entries after `cursor`, oldest first, until `take` says that it has enough by
-    /// returning `false` (the entry that it was given is taken all the same).
-    pub fn read(&self, cursor: Seq, mut take: impl FnMut(&Arc<Live>) -> bool) -> Read {
-        let ring = lock(&self.tail.ring);
-        let end = *lock(&self.state.end);
-        if end.is_some_and(|end| cursor.next() >= end) {
-            return Read::Ended;
-        }
-        let Some(first) = ring.live.front().map(|live| live.entry.seq) else {
-            return if end.is_some() { Read::Ended } else { Read::Nothing };
-        };
-        if cursor.next() < first {
-            return Read::Behind(Seq(first.0 - 1));
-        }
-        let skip = usize::try_from(cursor.next().0 - first.0).unwrap_or(usize::MAX);
-        let mut upto = None;
-        for live in ring.live.iter().skip(skip) {
-            if end.is_some_and(|end| live.entry.seq >= end) {
-                break;
-            }
-            upto = Some(live.entry.seq);
-            if !take(live) {
-                break;
-            }
-        }
-        match upto {
-            Some(seq) => Read::Upto(seq),
-            None if end.is_some() => Read::Ended,
-            None => Read::Nothing,
-        }
-    }
-
-    /// The newest entry at hand; none if there is none.
-    ///
-    /// What is in the log beyond it is committed but not yet told of, and may put this reader out:
-    /// look here before handing on what was read from the log, and then at [`end`](Self::end).
-    pub fn newest(&self) -> Option<Seq> {
-        lock(&self.tail.ring).live.back().map(|live| live.entry.seq)
-    }
-
-    /// From which place on nothing is for this reader, if it was put out. Look before handing on
-    /// what was read from the log.
-    pub fn end(&self) -> Option<Seq> {
-        *lock(&self.state.end)
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let deserted = self.tail.stand_up(&self.state);
-        if deserted && let Some(hub) = self.hub.upgrade() {
-            hub.unsubscribed(&self.tail.room);
-        }
     }
 }

@@ -77,6 +77,23 @@ impl Wire {
         self.framed(&EventFrame::new(entry))
     }
 
+    /// How long the frame is, header and all, that `bytes` begin with: bytes of this wire's making.
+    pub(crate) fn frame_length(self, bytes: &[u8]) -> usize {
+        let number = |at: std::ops::Range<usize>| {
+            let bytes = bytes.get(at).unwrap_or_default();
+            bytes.iter().fold(0, |number, byte| (number << 8) | usize::from(*byte))
+        };
+        match self {
+            #[cfg(feature = "msgpack")]
+            Self::Quic => 4 + number(0..4),
+            _ => match number(1..2) {
+                126 => 4 + number(2..4),
+                127 => 10 + number(2..10),
+                short => 2 + short,
+            },
+        }
+    }
+
     fn framed(self, frame: &impl Serialize) -> Bytes {
         // The header's length depends on the payload's: it is put right before it afterwards.
         let mut bytes = Vec::with_capacity(512);
@@ -137,6 +154,7 @@ mod tests {
         for (payload, header) in [(125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
             let bytes = Wire::WebSocketJson.frame(&error_of(payload - empty));
             assert_eq!(bytes.len(), payload + header);
+            assert_eq!(Wire::WebSocketJson.frame_length(&bytes), bytes.len());
             assert_eq!(bytes[0], 0x81, "one final text frame");
             let told = match bytes[1] {
                 126 => u64::from(u16::from_be_bytes([bytes[2], bytes[3]])),
@@ -152,6 +170,7 @@ mod tests {
     #[test]
     fn quic_frames_carry_their_length() {
         let bytes = Wire::Quic.frame(&ServerFrame::Pong(Pong { ts: Timestamp(5) }));
+        assert_eq!(Wire::Quic.frame_length(&bytes), bytes.len());
         let (length, payload) = bytes.split_at(4);
         assert_eq!(length, u32::try_from(payload.len()).expect("short").to_be_bytes());
         let value: serde_json::Value = rmp_serde::from_slice(payload).expect("MessagePack");

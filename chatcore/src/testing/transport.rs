@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-use crate::connection::{Incoming, Outbox, Transport};
+use crate::connection::{Incoming, Outbox, Sink, Transport};
 use crate::protocol::{CloseCode, Encoding, Wire};
 
 /// How a connection was closed, for both ends to see.
@@ -24,6 +24,7 @@ pub fn memory_transport(wire: Wire, buffer: usize) -> (MemoryTransport, MemoryPe
     let (to_server, messages) = mpsc::channel(16);
     let (pipe, from_server) = duplex(buffer);
     let closed = Closed::default();
+    let pipe = Pipe(Arc::new(Mutex::new(pipe)));
     let transport = MemoryTransport { wire, messages, pipe, closed: Arc::clone(&closed) };
     (transport, MemoryPeer { wire, messages: to_server, pipe: from_server, closed })
 }
@@ -33,13 +34,40 @@ pub fn memory_transport(wire: Wire, buffer: usize) -> (MemoryTransport, MemoryPe
 pub struct MemoryTransport {
     wire: Wire,
     messages: mpsc::Receiver<Incoming>,
-    pipe: DuplexStream,
+    pipe: Pipe,
     closed: Closed,
+}
+
+/// A pipe's end for two who write in turn: the connection's task, and the hub.
+#[derive(Clone, Debug)]
+struct Pipe(Arc<Mutex<DuplexStream>>);
+
+impl Pipe {
+    fn poll<T>(
+        &self,
+        poll: impl FnOnce(Pin<&mut DuplexStream>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        poll(Pin::new(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Sink for Pipe {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.poll(|pipe| pipe.poll_write_vectored(&mut cx, slices)) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 impl Transport for MemoryTransport {
     fn wire(&self) -> Wire {
         self.wire
+    }
+
+    fn sink(&self) -> Option<Arc<dyn Sink>> {
+        Some(Arc::new(self.pipe.clone()))
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
@@ -50,8 +78,8 @@ impl Transport for MemoryTransport {
         while !outbox.is_empty() {
             let mut slices = [IoSlice::new(&[]); 16];
             let count = outbox.slices(&mut slices);
-            let pipe = Pin::new(&mut self.pipe);
-            let written = ready!(pipe.poll_write_vectored(cx, &slices[..count]))?;
+            let slices = &slices[..count];
+            let written = ready!(self.pipe.poll(|pipe| pipe.poll_write_vectored(cx, slices)))?;
             outbox.advance(written);
         }
         Poll::Ready(Ok(()))
@@ -67,7 +95,7 @@ impl Transport for MemoryTransport {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason));
         // Whether or not it could be written: there is nothing more to do.
         let _ = ready!(self.poll_write(cx, outbox));
-        let _ = ready!(Pin::new(&mut self.pipe).poll_shutdown(cx));
+        let _ = ready!(self.pipe.poll(|pipe| pipe.poll_shutdown(cx)));
         Poll::Ready(())
     }
 }

@@ -76,7 +76,7 @@ async fn ping_is_answered_between_frames() {
     // Fill the pipe, which leaves the socket in the middle of a frame.
     let stuck =
         poll_fn(|cx| std::task::Poll::Ready(socket.poll_write(cx, &mut outbox).is_pending()));
-    assert!(stuck.await && outbox.mid_frame());
+    assert!(stuck.await && outbox.mid_piece());
     client.send(Message::Ping(Bytes::from_static(b"there?"))).await.unwrap();
     let heard = poll_fn(|cx| socket.poll_receive(cx)).await;
     assert_eq!(heard, Some(Incoming::Alive), "a ping is no message, but a sign of life");
@@ -205,6 +205,8 @@ async fn peer_that_closes_is_answered_and_gone() {
     let (mut client, mut socket) = pair(Wire::WebSocketJson, 1000).await;
     client.close(None).await.unwrap();
     assert_eq!(receive(&mut socket).await, None);
+    assert!(socket.wants_write());
+    write(&mut socket, &mut Outbox::default()).await;
     assert!(client.next().await.unwrap().unwrap().is_close());
 }
 

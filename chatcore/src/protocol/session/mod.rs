@@ -155,6 +155,15 @@ impl Session {
             _ => 0,
         }
     }
+
+    /// The last entry that may be written for a subscription that is live, before the client acks
+    /// more; none if it is not live, or has no entry left.
+    pub fn limit(&self, slot: Slot) -> Option<Seq> {
+        let live = self.delivery(slot) == Some(DeliveryState::Live);
+        let allowance = self.allowance(slot);
+        let next = self.next(slot).filter(|_| live && allowance > 0)?;
+        Some(Seq(next.0 + u64::from(allowance) - 1))
+    }
 }
 
 /// Takes what happened.

@@ -1,0 +1,242 @@
+//! Passes over the seats of rooms with news.
+//!
+//! Each room belongs to one worker, so that its passes come one after another: what is committed
+//! while one is on its way goes out, together, with the next.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt as _;
+use tokio::sync::Notify;
+
+use super::lane::Wrote;
+use super::live::Span;
+use super::seat::SeatState;
+use super::tail::Tail;
+use super::{Hub, Listener, lock};
+use crate::id::Seq;
+
+/// Seats that are looked at before others get a turn: about half a millisecond of writes.
+const SLICE: usize = 64;
+
+/// Bytes that one seat is given in a pass; the next pass goes on.
+const PIECE: usize = 64 * 1024;
+
+/// Rooms with news, by worker.
+#[derive(Debug)]
+pub(super) struct Fanout {
+    queues: Box<[Queue]>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    due: Mutex<Vec<Arc<Tail>>>,
+    bell: Notify,
+}
+
+impl Fanout {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { queues: (0..workers.max(1)).map(|_| Queue::default()).collect() }
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Asks for a pass over a room's seats. One that is asked for again before it has begun is one.
+    pub(super) fn due(&self, tail: Arc<Tail>) {
+        if tail.due.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&tail.room);
+        let at = hash % self.queues.len() as u64;
+        let queue = &self.queues[usize::try_from(at).unwrap_or(0)];
+        lock(&queue.due).push(tail);
+        queue.bell.notify_one();
+    }
+}
+
+impl Hub {
+    /// Serves the rooms of one worker, for ever.
+    pub(crate) async fn fan_out(self: Arc<Self>, worker: usize) {
+        let Some(queue) = self.fanout.queues.get(worker) else { return };
+        loop {
+            queue.bell.notified().await;
+            if AssertUnwindSafe(self.serve(queue)).catch_unwind().await.is_err() {
+                tracing::error!("telling of entries panicked");
+            }
+        }
+    }
+
+    /// Serves what is due in one queue.
+    async fn serve(&self, queue: &Queue) {
+        loop {
+            let due = std::mem::take(&mut *lock(&queue.due));
+            if due.is_empty() {
+                return;
+            }
+            let mut turn = Turn::new(self, due.len() > 1);
+            for tail in &due {
+                let mut pass = turn.begin(tail);
+                while turn.go_on(&mut pass) {
+                    turn.flush();
+                    tokio::task::yield_now().await;
+                }
+            }
+            turn.flush();
+            if turn.rang {
+                // Those who were rung draw now what they share.
+                tokio::task::yield_now().await;
+            }
+            due.iter().for_each(|tail| tail.forget_joined());
+        }
+    }
+
+    /// Serves what is due in all queues, here and now.
+    #[cfg(test)]
+    pub(super) fn serve_all(&self) {
+        for queue in &self.fanout.queues {
+            let mut turn = Turn::new(self, true);
+            for tail in std::mem::take(&mut *lock(&queue.due)) {
+                let mut pass = turn.begin(&tail);
+                while turn.go_on(&mut pass) {}
+            }
+            turn.flush();
+        }
+    }
+}
+
+/// What a worker does before it looks for more.
+struct Turn<'a> {
+    hub: &'a Hub,
+    /// More than one room is due, and a connection may follow several of them.
+    several: bool,
+    slice: Vec<(Arc<Listener>, Arc<SeatState>)>,
+    /// Seats looked at since others had a turn.
+    looked_at: usize,
+    /// Connections with something that waits for one write for all rooms.
+    gathered: Vec<Arc<Listener>>,
+    /// A bell was rung.
+    rang: bool,
+    delivered: u32,
+}
+
+/// One room's pass: its entries up to a place, to each of its seats.
+struct Pass<'a> {
+    tail: &'a Arc<Tail>,
+    upto: Seq,
+    /// Seats below this one are still to come.
+    below: usize,
+    /// Someone has not had all of it.
+    again: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn new(hub: &'a Hub, several: bool) -> Self {
+        Self {
+            hub,
+            several,
+            slice: Vec::with_capacity(SLICE),
+            looked_at: 0,
+            gathered: Vec::new(),
+            rang: false,
+            delivered: 0,
+        }
+    }
+
+    fn begin<'t>(&self, tail: &'t Arc<Tail>) -> Pass<'t> {
+        // From here on news ask for the next pass.
+        tail.due.store(false, Ordering::Release);
+        let upto = tail.newest().unwrap_or(Seq::START);
+        Pass { tail, upto, below: usize::MAX, again: false }
+    }
+
+    /// Serves some seats; returns whether others should have a turn before it is called again.
+    fn go_on(&mut self, pass: &mut Pass<'_>) -> bool {
+        while pass.below > 0 {
+            if self.looked_at >= SLICE {
+                self.looked_at = 0;
+                return true;
+            }
+            let mut slice = std::mem::take(&mut self.slice);
+            pass.below = pass.tail.slice(pass.below, SLICE - self.looked_at, &mut slice);
+            self.looked_at += slice.len().max(1);
+            for (listener, seat) in slice.drain(..) {
+                self.give(pass, &listener, &seat);
+            }
+            self.slice = slice;
+        }
+        if std::mem::take(&mut pass.again) {
+            self.hub.fanout.due(Arc::clone(pass.tail));
+        }
+        false
+    }
+
+    /// Writes to one connection what is due to it, or rings its bell.
+    fn give(&mut self, pass: &mut Pass<'_>, listener: &Arc<Listener>, seat: &Arc<SeatState>) {
+        if !self.wrote(pass, listener, seat) && !seat.rung.swap(true, Ordering::AcqRel) {
+            listener.room_has_news(&pass.tail.room);
+            self.rang = true;
+        }
+    }
+
+    /// Whether the connection needs no bell.
+    fn wrote(
+        &mut self,
+        pass: &mut Pass<'_>,
+        listener: &Arc<Listener>,
+        seat: &Arc<SeatState>,
+    ) -> bool {
+        let Some(mut lane) = listener.lane().enter() else { return false };
+        let (Some((next, limit)), Some(wire)) = (seat.granted(), lane.wire()) else { return false };
+        let end = seat.end();
+        if next > pass.upto {
+            return end.is_none();
+        }
+        let to = end.map_or(pass.upto, |end| pass.upto.min(Seq(end.0.saturating_sub(1))));
+        let span = Span { wire, from: next, to: to.min(limit), most: PIECE };
+        if span.to < next {
+            return false;
+        }
+        // Fallen off the ring: the log has it.
+        let Some(batch) = pass.tail.batch(span) else { return false };
+        let wrote = if self.several && listener.sits_in_several() {
+            let wrote = lane.gather(batch.bytes);
+            if wrote == Wrote::All {
+                self.gathered.push(Arc::clone(listener));
+            }
+            wrote
+        } else {
+            lane.write(&batch.bytes)
+        };
+        if wrote == Wrote::Nothing {
+            return false;
+        }
+        seat.advance(batch.upto.next());
+        self.delivered += batch.entries;
+        if wrote == Wrote::Part {
+            return false;
+        }
+        pass.again |= batch.upto < span.to;
+        // What the window or an end holds back is for the task to see to.
+        let held_back = batch.upto == span.to && span.to < pass.upto;
+        !held_back && end.is_none()
+    }
+
+    /// Writes what was gathered, each connection's in one go.
+    fn flush(&mut self) {
+        for listener in self.gathered.drain(..) {
+            let Some(mut lane) = listener.lane().enter() else {
+                // Its task is at it, or has to go on with it.
+                listener.rouse();
+                continue;
+            };
+            if lane.flush() != Wrote::All {
+                listener.rouse();
+            }
+        }
+        self.hub.traffic.delivered(std::mem::take(&mut self.delivered));
+    }
+}
