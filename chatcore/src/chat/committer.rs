@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
+use super::pace::Pace;
 use crate::error::Error;
 use crate::hub::Hub;
 use crate::limits::Limits;
@@ -20,8 +22,9 @@ const BATCH: usize = 512;
 
 /// Takes commands in, one after another, and writes them in batches.
 ///
-/// A lone command goes at once: a batch is whatever came while the last one was being written. A
-/// command that was taken in is carried out even if its caller goes away.
+/// A lone command goes at once: a batch is whatever came while the last one was being written. Only
+/// where it pays (see [`Pace`]) a batch waits for some milliseconds. A command that was taken in is
+/// carried out even if its caller goes away.
 #[derive(Debug)]
 pub(super) struct Committer {
     queue: mpsc::Sender<Job>,
@@ -76,11 +79,13 @@ async fn write(
     hub: Arc<Hub>,
     limits: Arc<Limits>,
 ) {
-    let mut waiting = Vec::with_capacity(BATCH);
-    while jobs.recv_many(&mut waiting, BATCH).await > 0 {
-        let (commands, replies): (Vec<_>, Vec<_>) =
-            waiting.drain(..).map(|job| (job.command, job.reply)).unzip();
-        let outcomes = match commit(&*store, &hub, &limits, &commands).await {
+    let mut pace = Pace::default();
+    let mut batch = Batch::default();
+    while batch.receive(&mut jobs).await {
+        let held = batch.hold(&mut jobs, &pace).await;
+        pace.goes(&batch.commands, held, &hub, Instant::now());
+        let Batch { commands, replies } = &mut batch;
+        let outcomes = match commit(&*store, &hub, &limits, commands).await {
             // One of them may be what cannot be carried out: the others shall not suffer for it.
             Err(fault) if fault.is_of_one() && commands.len() > 1 => {
                 let mut outcomes = Vec::with_capacity(commands.len());
@@ -93,10 +98,47 @@ async fn write(
             Err(fault) => commands.iter().map(|_| Err(fault.error())).collect(),
             Ok(outcomes) => outcomes,
         };
-        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        commands.clear();
+        for (reply, outcome) in replies.drain(..).zip(outcomes) {
             // A caller that went away has its command carried out, but no answer.
             let _ = reply.send(outcome);
         }
+    }
+}
+
+/// Commands that are committed together, and where their outcomes go.
+#[derive(Debug, Default)]
+struct Batch {
+    commands: Vec<Command>,
+    replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
+}
+
+impl Batch {
+    /// Takes what waits, or else the next; returns whether there was anything. Cancel-safe.
+    async fn receive(&mut self, jobs: &mut mpsc::Receiver<Job>) -> bool {
+        let mut waiting = Vec::new();
+        let taken = jobs.recv_many(&mut waiting, BATCH - self.commands.len()).await;
+        for Job { command, reply } in waiting {
+            self.commands.push(command);
+            self.replies.push(reply);
+        }
+        taken > 0
+    }
+
+    /// Waits for more where that pays, until something comes that is not to wait; returns whether
+    /// it did.
+    async fn hold(&mut self, jobs: &mut mpsc::Receiver<Job>, pace: &Pace) -> bool {
+        let Some(until) = pace.hold(&self.commands, Instant::now()) else { return false };
+        let mut seen = self.commands.len();
+        while self.commands.len() < BATCH {
+            match timeout_at(until, self.receive(jobs)).await {
+                Ok(true) if pace.hold(&self.commands[seen..], Instant::now()).is_some() => {
+                    seen = self.commands.len();
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
+        true
     }
 }
 

@@ -4,6 +4,7 @@ mod builder;
 mod caller;
 mod committer;
 mod live;
+mod pace;
 mod people;
 mod stats;
 mod summary;

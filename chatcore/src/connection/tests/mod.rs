@@ -1,3 +1,4 @@
+mod lanes;
 mod races;
 
 use std::sync::Arc;
