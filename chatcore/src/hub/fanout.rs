@@ -12,8 +12,8 @@ use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 use super::lane::Wrote;
-use super::live::Span;
-use super::seat::SeatState;
+use super::live::{Batch, Span};
+use super::seat::Seat;
 use super::tail::Tail;
 use super::{Hub, Listener, lock};
 use crate::id::Seq;
@@ -113,7 +113,6 @@ struct Turn<'a> {
     hub: &'a Hub,
     /// More than one room is due, and a connection may follow several of them.
     several: bool,
-    slice: Vec<(Arc<Listener>, Arc<SeatState>)>,
     /// Seats looked at since others had a turn.
     looked_at: usize,
     /// Connections with something that waits for one write for all rooms.
@@ -131,42 +130,43 @@ struct Pass<'a> {
     below: usize,
     /// Someone has not had all of it.
     again: bool,
+    /// What the last seat was given: nearly always what the next one is to have.
+    last: Option<(Span, Batch)>,
+}
+
+impl Pass<'_> {
+    /// The frames of a span; none if the ring does not reach back so far: the log does.
+    fn batch(&mut self, span: Span) -> Option<&Batch> {
+        if !self.last.as_ref().is_some_and(|(of, _)| *of == span) {
+            self.last = Some((span, self.tail.batch(span)?));
+        }
+        self.last.as_ref().map(|(_, batch)| batch)
+    }
 }
 
 impl<'a> Turn<'a> {
     fn new(hub: &'a Hub, several: bool) -> Self {
-        Self {
-            hub,
-            several,
-            slice: Vec::with_capacity(SLICE),
-            looked_at: 0,
-            gathered: Vec::new(),
-            rang: false,
-            delivered: 0,
-        }
+        Self { hub, several, looked_at: 0, gathered: Vec::new(), rang: false, delivered: 0 }
     }
 
     fn begin<'t>(&self, tail: &'t Arc<Tail>) -> Pass<'t> {
         // From here on news ask for the next pass.
         tail.due.store(false, Ordering::Release);
         let upto = tail.newest().unwrap_or(Seq::START);
-        Pass { tail, upto, below: usize::MAX, again: false }
+        Pass { tail, upto, below: usize::MAX, again: false, last: None }
     }
 
     /// Serves some seats; returns whether others should have a turn before it is called again.
     fn go_on(&mut self, pass: &mut Pass<'_>) -> bool {
+        // Meanwhile something of it may have been taken back.
+        pass.last = None;
         while pass.below > 0 {
             if self.looked_at >= SLICE {
                 self.looked_at = 0;
                 return true;
             }
-            let mut slice = std::mem::take(&mut self.slice);
-            pass.below = pass.tail.slice(pass.below, SLICE - self.looked_at, &mut slice);
-            self.looked_at += slice.len().max(1);
-            for (listener, seat) in slice.drain(..) {
-                self.give(pass, &listener, &seat);
-            }
-            self.slice = slice;
+            let (tail, most) = (pass.tail, SLICE - self.looked_at);
+            pass.below = tail.visit(pass.below, most, |seat| self.give(pass, seat));
         }
         if std::mem::take(&mut pass.again) {
             self.hub.fanout.due(Arc::clone(pass.tail));
@@ -175,23 +175,22 @@ impl<'a> Turn<'a> {
     }
 
     /// Writes to one connection what is due to it, or rings its bell.
-    fn give(&mut self, pass: &mut Pass<'_>, listener: &Arc<Listener>, seat: &Arc<SeatState>) {
-        if !self.wrote(pass, listener, seat) && !seat.rung.swap(true, Ordering::AcqRel) {
-            listener.room_has_news(&pass.tail.room);
+    fn give(&mut self, pass: &mut Pass<'_>, seat: &Seat) {
+        self.looked_at += 1;
+        if !self.wrote(pass, seat) && !seat.state.rung.swap(true, Ordering::AcqRel) {
+            seat.listener.room_has_news(&pass.tail.room);
             self.rang = true;
         }
     }
 
     /// Whether the connection needs no bell.
-    fn wrote(
-        &mut self,
-        pass: &mut Pass<'_>,
-        listener: &Arc<Listener>,
-        seat: &Arc<SeatState>,
-    ) -> bool {
+    fn wrote(&mut self, pass: &mut Pass<'_>, seat: &Seat) -> bool {
+        let (listener, state) = (&seat.listener, &*seat.state);
         let Some(mut lane) = listener.lane().enter() else { return false };
-        let (Some((next, limit)), Some(wire)) = (seat.granted(), lane.wire()) else { return false };
-        let end = seat.end();
+        let (Some((next, limit)), Some(wire)) = (state.granted(), lane.wire()) else {
+            return false;
+        };
+        let end = state.end();
         if next > pass.upto {
             return end.is_none();
         }
@@ -200,10 +199,9 @@ impl<'a> Turn<'a> {
         if span.to < next {
             return false;
         }
-        // Fallen off the ring: the log has it.
-        let Some(batch) = pass.tail.batch(span) else { return false };
+        let Some(batch) = pass.batch(span) else { return false };
         let wrote = if self.several && listener.sits_in_several() {
-            let wrote = lane.gather(batch.bytes);
+            let wrote = lane.gather(batch.bytes.clone());
             if wrote == Wrote::All {
                 self.gathered.push(Arc::clone(listener));
             }
@@ -214,14 +212,15 @@ impl<'a> Turn<'a> {
         if wrote == Wrote::Nothing {
             return false;
         }
-        seat.advance(batch.upto.next());
+        let upto = batch.upto;
         self.delivered += batch.entries;
+        state.advance(upto.next());
         if wrote == Wrote::Part {
             return false;
         }
-        pass.again |= batch.upto < span.to;
+        pass.again |= upto < span.to;
         // What the window or an end holds back is for the task to see to.
-        let held_back = batch.upto == span.to && span.to < pass.upto;
+        let held_back = upto == span.to && span.to < pass.upto;
         !held_back && end.is_none()
     }
 

@@ -1,7 +1,7 @@
 //! A place of one connection in one room.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 
 use super::Listener;
 use crate::id::{Seq, UserId};
@@ -9,7 +9,7 @@ use crate::id::{Seq, UserId};
 /// What a room knows of one who listens.
 #[derive(Debug)]
 pub(super) struct Seat {
-    pub(super) listener: Weak<Listener>,
+    pub(super) listener: Arc<Listener>,
     pub(super) user: UserId,
     pub(super) state: Arc<SeatState>,
 }

@@ -20,12 +20,14 @@ const SHORT_RING: usize = 16;
 
 /// The latest entries of a room with subscribers, and its seats.
 ///
-/// Locks are taken in this order: a lane, the seats, the ring.
+/// Locks are taken in this order: the seats, a lane, the ring.
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) room: RoomId,
     ring: Mutex<Ring>,
     seats: Mutex<Vec<Seat>>,
+    /// How many seats there are, for whoever need not know to the last one.
+    audience: AtomicUsize,
     /// A pass over the seats is asked for and has not begun.
     pub(super) due: AtomicBool,
     all_bytes: Arc<AtomicUsize>,
@@ -33,8 +35,14 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(room: RoomId, all_bytes: Arc<AtomicUsize>) -> Self {
-        let due = AtomicBool::new(false);
-        Self { room, ring: Mutex::default(), seats: Mutex::default(), due, all_bytes }
+        Self {
+            room,
+            ring: Mutex::default(),
+            seats: Mutex::default(),
+            audience: AtomicUsize::new(0),
+            due: AtomicBool::new(false),
+            all_bytes,
+        }
     }
 }
 
@@ -136,10 +144,11 @@ impl Tail {
         let mut seats = lock(&self.seats);
         state.at.store(seats.len(), Ordering::Relaxed);
         seats.push(Seat {
-            listener: Arc::downgrade(listener),
+            listener: Arc::clone(listener),
             user: listener.user().clone(),
             state: Arc::clone(state),
         });
+        self.audience.store(seats.len(), Ordering::Relaxed);
     }
 
     /// Takes a seat away; returns whether it was the last one.
@@ -150,6 +159,7 @@ impl Tail {
             return seats.is_empty();
         }
         let seat = seats.swap_remove(at);
+        self.audience.store(seats.len(), Ordering::Relaxed);
         if let Some(moved) = seats.get(at) {
             moved.state.at.store(at, Ordering::Relaxed);
         }
@@ -166,27 +176,18 @@ impl Tail {
 
     /// How many listen.
     pub(super) fn audience(&self) -> usize {
-        lock(&self.seats).len()
+        self.audience.load(Ordering::Relaxed)
     }
 
-    /// Copies seats from `below` downwards into `slice`, at most `most` of them; returns where to go
-    /// on. Downwards, because a seat that is taken away meanwhile is replaced by the last one, which
-    /// has had its turn then.
-    pub(super) fn slice(
-        &self,
-        below: usize,
-        most: usize,
-        slice: &mut Vec<(Arc<Listener>, Arc<SeatState>)>,
-    ) -> usize {
+    /// Calls `visit` with at most `most` seats, from `below` downwards; returns where to go on.
+    ///
+    /// Downwards, because a seat that is taken away between two calls is replaced by the last one,
+    /// which has had its turn then.
+    pub(super) fn visit(&self, below: usize, most: usize, visit: impl FnMut(&Seat)) -> usize {
         let seats = lock(&self.seats);
         let below = below.min(seats.len());
         let from = below.saturating_sub(most);
-        slice.extend(
-            seats[from..below]
-                .iter()
-                .rev()
-                .filter_map(|seat| Some((seat.listener.upgrade()?, Arc::clone(&seat.state)))),
-        );
+        seats[from..below].iter().rev().for_each(visit);
         from
     }
 
@@ -253,15 +254,14 @@ impl Tail {
     pub(super) fn each_if_at_most(&self, most: usize, mut tell: impl FnMut(&Listener)) {
         let seats = lock(&self.seats);
         if seats.len() <= most {
-            listeners(&seats).for_each(|listener| tell(&listener));
+            listeners(&seats).for_each(&mut tell);
         }
     }
 }
 
 /// Those who are there and have not been put out.
-fn listeners(seats: &[Seat]) -> impl Iterator<Item = Arc<Listener>> {
-    let seats = seats.iter().filter(|seat| seat.state.end().is_none());
-    seats.filter_map(|seat| seat.listener.upgrade())
+fn listeners(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
+    seats.iter().filter(|seat| seat.state.end().is_none()).map(|seat| &*seat.listener)
 }
 
 /// Whether `user` is there as a member.
