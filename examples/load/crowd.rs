@@ -14,8 +14,10 @@ use crate::link::{Frame, Link, Sender};
 use crate::options::Server;
 use crate::websocket::WebSocket;
 
-/// Accounts that are made, and connections that are opened, at the same time.
+/// Connections that are opened at the same time.
 const AT_ONCE: usize = 64;
+/// Accounts that are made at the same time: each takes a password's worth of the server's time.
+const REGISTERED_AT_ONCE: usize = 2;
 /// How long the server may take to answer while nothing else goes on.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Each connection says so often that it is there: the server expects it every 25 s.
@@ -51,7 +53,7 @@ impl Crowd {
         let address = server.url.0;
         let tokens = iter(0..server.accounts)
             .map(async |number| http::register(address, &format!("load{run:08x}n{number}")).await)
-            .buffered(AT_ONCE)
+            .buffered(REGISTERED_AT_ONCE)
             .try_collect()
             .await?;
         let senders = Rc::default();
