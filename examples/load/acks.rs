@@ -57,7 +57,7 @@ pub(crate) async fn run(options: &Acks) -> Result<(), Fault> {
         return Err(Fault::new(said));
     }
     let crowd = Crowd::gather(&options.server).await?;
-    let rooms = crowd.make_rooms(options.rooms).await?;
+    let rooms = crowd.make_rooms(options.rooms, 0).await?;
     let desk = Rc::new(Desk {
         run: crowd.run,
         payload: options.payload,

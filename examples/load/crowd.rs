@@ -103,7 +103,6 @@ impl Crowd {
             .map(async |number| {
                 let mut client = self.connect(number).await?;
                 let room = &rooms[(number / each) as usize];
-                client.enter(room).await?;
                 client.subscribe(room, None).await?;
                 done.set(done.get() + 1);
                 if told.get().elapsed() >= TOLD_EVERY {
@@ -120,11 +119,14 @@ impl Crowd {
         Ok(clients)
     }
 
-    /// Makes rooms.
+    /// Makes rooms of which each is to have `each` connections, and lets their accounts in.
+    ///
+    /// That comes before the connections, because all connections of an account are told of every
+    /// room that it enters.
     ///
     /// # Errors
     /// If the server does not.
-    pub(crate) async fn make_rooms(&self, count: u32) -> Result<Vec<String>, Fault> {
+    pub(crate) async fn make_rooms(&self, count: u32, each: u32) -> Result<Vec<String>, Fault> {
         let mut host = self.connect(0).await?;
         let mut rooms = Vec::new();
         for number in 0..count {
@@ -133,6 +135,19 @@ impl Crowd {
             let room = made["room"].as_str();
             rooms.push(room.ok_or_else(|| Fault::new(format!("no room in {made}")))?.to_owned());
         }
+        let accounts = self.tokens.len() as u32;
+        let entered = iter(0..accounts).map(async |account| {
+            let mut client = self.connect(account).await?;
+            for (number, room) in rooms.iter().enumerate() {
+                // The accounts of `each` connections in a row.
+                let first = number as u32 * each % accounts;
+                if (account + accounts - first) % accounts < each {
+                    client.enter(room).await?;
+                }
+            }
+            Ok::<_, Fault>(())
+        });
+        entered.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
         Ok(rooms)
     }
 }

@@ -18,7 +18,7 @@ const WATCHED: Duration = Duration::from_secs(5);
 pub(crate) async fn run(options: &Idle) -> Result<(), Fault> {
     let pid = options.server.pid.ok_or_else(|| Fault::new("idle needs the server's --pid"))?;
     let crowd = Crowd::gather(&options.server).await?;
-    let rooms = crowd.make_rooms(options.connections.div_ceil(ROOM)).await?;
+    let rooms = crowd.make_rooms(options.connections.div_ceil(ROOM), ROOM).await?;
     // Accounts and rooms are there before; what is counted is connections.
     let before = resident(pid)?;
     let began = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -101,7 +102,7 @@ impl Stage {
                 "--senders are at most --members: those who send are in the room",
             ));
         }
-        let rooms = crowd.make_rooms(sizes.rooms).await?;
+        let rooms = crowd.make_rooms(sizes.rooms, sizes.members).await?;
         let clients = crowd.fill(&rooms, sizes.members).await?;
         let mut checker = Checker::new(crowd.run, sizes.senders);
         for number in 0..clients.len() as u32 {
@@ -307,20 +308,22 @@ impl Stage {
 
     async fn listen(self: Rc<Self>, number: usize, mut client: Client) {
         loop {
-            let mut now = None;
-            let heard = client.link.receive(|frame| {
-                // One look at the clock for all that came together.
-                let now = *now.get_or_insert_with(|| self.zero.elapsed());
-                self.hear(number, frame, now);
+            let heard = poll_fn(|cx| {
+                let began = self.zero.elapsed();
+                let mut now = None;
+                let mut each = |frame: Frame<'_>| {
+                    // One look at the clock for all that came together.
+                    let now = *now.get_or_insert_with(|| self.zero.elapsed());
+                    self.hear(number, frame, now);
+                };
+                let polled = client.link.receiver.poll_receive(cx, &mut each);
+                if polled.is_ready() {
+                    self.send_due();
+                    self.state.borrow_mut().worked += self.zero.elapsed() - began;
+                }
+                polled
             });
             let ended = heard.await.err();
-            self.send_due();
-            if let Some(now) = now
-                && self.poll
-            {
-                let worked = self.zero.elapsed() - now;
-                self.state.borrow_mut().worked += worked;
-            }
             if let Some(ended) = ended {
                 let faults = &mut self.state.borrow_mut().faults;
                 faults.broken += 1;
