@@ -85,7 +85,7 @@ pub(crate) async fn run(options: &Acks) -> Result<(), Fault> {
     }
     let mut faults = 0;
     if !options.windows.warmup.is_zero() {
-        faults += desk.window(&senders, options, options.windows.warmup).await?.faults.count();
+        faults += desk.window(&senders, options, options.windows.warmup).await?.warmed_up();
     }
     for number in 0..options.windows.repeat {
         let window = desk.window(&senders, options, options.windows.secs).await?;

@@ -114,7 +114,7 @@ pub(crate) struct Checker {
 struct Track {
     next: u32,
     /// Numbers below `next` that did not come. In a run without faults there are never any.
-    missing: Option<Box<BTreeSet<u32>>>,
+    missing: BTreeSet<u32>,
 }
 
 impl Checker {
@@ -126,7 +126,8 @@ impl Checker {
     /// A receiver comes in, after each sender of its room has sent so many.
     pub(crate) fn join(&mut self, room: u32, sent: impl Fn(u32) -> u32) {
         self.rooms.push(room);
-        let tracks = (0..self.senders).map(|sender| Track { next: sent(sender), missing: None });
+        let tracks =
+            (0..self.senders).map(|sender| Track { next: sent(sender), missing: BTreeSet::new() });
         self.tracks.extend(tracks);
     }
 
@@ -145,11 +146,11 @@ impl Checker {
         }
         if stamp.number > track.next {
             // Lost, unless they come yet; this one is in order.
-            track.missing.get_or_insert_default().extend(track.next..stamp.number);
+            track.missing.extend(track.next..stamp.number);
             track.next = stamp.number + 1;
             return Ok(());
         }
-        let late = track.missing.as_mut().is_some_and(|missing| missing.remove(&stamp.number));
+        let late = track.missing.remove(&stamp.number);
         Err(if late { Wrong::Misplaced } else { Wrong::Doubled })
     }
 
@@ -159,7 +160,7 @@ impl Checker {
         for (receiver, room) in self.rooms.iter().enumerate() {
             for sender in 0..self.senders {
                 let track = &mut self.tracks[receiver * self.senders as usize + sender as usize];
-                lost += track.missing.take().map_or(0, |missing| missing.len() as u64);
+                lost += std::mem::take(&mut track.missing).len() as u64;
                 let sent = sent(*room, sender);
                 lost += u64::from(sent.saturating_sub(track.next));
                 track.next = track.next.max(sent);

@@ -18,7 +18,7 @@ pub(crate) async fn run(options: &Fanout) -> Result<(), Fault> {
     };
     let mut faults = 0;
     if !options.windows.warmup.is_zero() {
-        faults += stage.window(pace, options.windows.warmup).await?.faults.count();
+        faults += stage.window(pace, options.windows.warmup).await?.warmed_up();
     }
     for number in 0..options.windows.repeat {
         let window = stage.window(pace, options.windows.secs).await?;

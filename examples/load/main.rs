@@ -45,6 +45,8 @@ mod websocket;
 use clap::Parser as _;
 use fault::Fault;
 use options::{Options, Shape};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
 
 fn main() {
     let options = Options::parse();
@@ -57,18 +59,20 @@ fn main() {
     }
 }
 
-/// One thread: what the generator itself costs is easy to see, and to keep off the server's cores.
 fn run(options: Options) -> Result<(), Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
-        match options.shape {
-            Shape::Fanout(options) => fanout::run(&options).await,
-            Shape::Idle(options) => idle::run(&options).await,
-            Shape::Acks(options) => acks::run(&options).await,
-            Shape::Slow(options) => slow::run(&options).await,
-            Shape::Fill(options) => fill::run(&options).await,
-            Shape::Pages(options) => pages::run(&options).await,
-        }
-    })
+    match options.shape {
+        // The library itself is what works here, as in any program that embeds it.
+        Shape::Fill(options) => Runtime::new()?.block_on(fill::run(&options)),
+        Shape::Pages(options) => Runtime::new()?.block_on(pages::run(&options)),
+        Shape::Fanout(options) => alone(fanout::run(&options)),
+        Shape::Idle(options) => alone(idle::run(&options)),
+        Shape::Acks(options) => alone(acks::run(&options)),
+        Shape::Slow(options) => alone(slow::run(&options)),
+    }
+}
+
+/// On one thread: what the generator itself costs is easy to see, and to keep off the server's cores.
+fn alone(load: impl Future<Output = Result<(), Fault>>) -> Result<(), Fault> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, load)
 }

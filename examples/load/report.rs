@@ -54,6 +54,14 @@ impl Window {
         }
     }
 
+    /// Of a window that nobody measures: how many faults there were, which are told.
+    pub(crate) fn warmed_up(&self) -> u64 {
+        if self.faults.count() > 0 {
+            eprintln!("       while warming up: {}", self.faults);
+        }
+        self.faults.count()
+    }
+
     /// Prints it; `what` says which load it was.
     pub(crate) fn tell(&self, what: &str, fields: Value, print_json: bool) {
         let (p50, p99, p999) = (self.quantile(0.5), self.quantile(0.99), self.quantile(0.999));

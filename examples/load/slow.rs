@@ -55,7 +55,8 @@ struct Laggard {
 #[derive(Debug)]
 enum Told {
     Gap(Value),
-    Closed,
+    /// With a goodbye, or, where that could not be written either, without.
+    Closed(&'static str),
 }
 
 pub(crate) async fn run(options: &Slow) -> Result<(), Fault> {
@@ -66,10 +67,10 @@ pub(crate) async fn run(options: &Slow) -> Result<(), Fault> {
     let (pace, json) = (Pace::Fixed(options.rate), options.server.print.json);
     let fields = json!({ "members": members, "rate": options.rate, "payload": payload });
 
-    stage.window(pace, options.windows.warmup.max(Duration::from_millis(100))).await?;
+    let warm = stage.window(pace, options.windows.warmup.max(Duration::from_millis(100))).await?;
     let alone = stage.window(pace, options.windows.secs).await?;
     alone.tell("alone", fields.clone(), json);
-    let mut faults = alone.faults.count();
+    let mut faults = warm.warmed_up() + alone.faults.count();
 
     let never = Laggard::come("never read", Way::Subscribe, &crowd, &stage, members).await?;
     let trickle = Laggard::come("read 10 B/s", Way::History, &crowd, &stage, members + 1).await?;
@@ -173,7 +174,8 @@ impl Laggard {
         });
         match read.await {
             Ok(()) => Ok(told),
-            Err(Ended::Closed(SLOW_CONSUMER, _)) => Ok(Some(Told::Closed)),
+            Err(Ended::Closed(SLOW_CONSUMER, _)) => Ok(Some(Told::Closed("a goodbye (4004)"))),
+            Err(Ended::Lost(_)) => Ok(Some(Told::Closed("was cut"))),
             Err(ended) => Err(Fault::new(format!("the one who {}: {ended}", self.name))),
         }
     }
@@ -203,9 +205,9 @@ impl Laggard {
         let behind = self.events;
         let how = match &told {
             Told::Gap(gap) => format!("a gap ({})", gap["reason"].as_str().unwrap_or("?")),
-            Told::Closed => {
+            Told::Closed(how) => {
                 self.client = crowd.connect(self.number).await?;
-                format!("a goodbye ({SLOW_CONSUMER})")
+                (*how).to_owned()
             }
         };
         match self.way {
