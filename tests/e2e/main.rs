@@ -10,6 +10,7 @@ mod conversation;
 mod durability;
 mod files;
 mod harness;
+mod load;
 mod memory;
 mod races;
 mod resume;

@@ -15,7 +15,7 @@ pub mod ws;
 
 pub use http::{Http, Person, Reply};
 pub use local::Local;
-pub use server::Server;
+pub use server::{Server, example};
 pub use ws::{Encoding, Refusal, WsClient};
 
 use std::time::Duration;

@@ -154,31 +154,37 @@ fn free_address() -> SocketAddr {
     probe.local_addr().expect("it is bound")
 }
 
-/// The server's binary: `CHATCORE_SERVER_BIN`, or the example of the same profile as this test, built
-/// anew if its sources have changed (`cargo test --test …` alone does not build examples).
+/// The server's binary: `CHATCORE_SERVER_BIN`, or the example.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(path) = std::env::var_os("CHATCORE_SERVER_BIN") {
-            return path.into();
-        }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the root");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--example", "server"]).current_dir(root);
-        // What cargo told this test is not meant for another cargo.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_")) {
-            build.env_remove(name);
-        }
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        let built = build.output().expect("cargo runs");
-        let said = String::from_utf8_lossy(&built.stderr);
-        assert!(built.status.success(), "the example server does not build:\n{said}");
-        // target/<profile>/deps/<this test>
-        let this = std::env::current_exe().expect("a test has a path");
-        let profile = this.ancestors().nth(2).expect("it lies below the target directory");
-        profile.join("examples").join("server")
+    BINARY.get_or_init(|| match std::env::var_os("CHATCORE_SERVER_BIN") {
+        Some(path) => path.into(),
+        None => example("server"),
     })
+}
+
+/// The binary of an example, of the same profile as this test, built anew if its sources have changed
+/// (`cargo test --test …` alone does not build examples).
+///
+/// # Panics
+/// If it does not build.
+pub fn example(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the root");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--example", name]).current_dir(root);
+    // What cargo told this test is not meant for another cargo.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_")) {
+        build.env_remove(name);
+    }
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let built = build.output().expect("cargo runs");
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "the example {name} does not build:\n{said}");
+    // target/<profile>/deps/<this test>
+    let this = std::env::current_exe().expect("a test has a path");
+    let profile = this.ancestors().nth(2).expect("it lies below the target directory");
+    profile.join("examples").join(name)
 }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod depth;
 mod faults;
 mod model;
 mod opening;
