@@ -66,8 +66,8 @@ const NEWER: &str = concat!(
 const MESSAGE: &str = concat!(
     "SELECT ",
     message_columns!(),
-    " FROM rooms r CROSS JOIN sends s ON s.room = r.pk AND s.key = ?3 AND s.n > 0 \
-     CROSS JOIN log l ON l.room = s.room AND l.seq = s.seq AND l.seq > ",
+    " FROM rooms r CROSS JOIN log l ON l.room = r.pk AND l.seq = coalesce(?4, (\
+       SELECT s.seq FROM sends s WHERE s.room = r.pk AND s.key = ?3 AND s.n > 0)) AND l.seq > ",
     floor!(),
     " WHERE r.id = ?2"
 );
@@ -138,10 +138,12 @@ impl LogStore for SqliteStore {
         viewer: &UserId,
     ) -> Result<Option<Message>, StoreError> {
         let mut reader = self.read().await?;
+        let place = self.memory().names.place(id);
         let row = sqlx::query(MESSAGE)
             .bind(viewer.as_str())
             .bind(room.as_str())
             .bind(id.to_bytes().to_vec())
+            .bind(place.map(bound))
             .fetch_optional(&mut *reader)
             .await
             .map_err(failed)?;
