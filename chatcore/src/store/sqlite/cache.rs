@@ -98,3 +98,73 @@ impl Cache {
         self.newer.values().chain(self.older.values()).map(Known::weight).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Seq;
+    use crate::testing::scene::user;
+
+    fn room(index: u64) -> Room {
+        Room {
+            id: RoomId::parse(&format!("room-{index}")).expect("a sound id"),
+            kind: crate::room::RoomKind::Public,
+            name: None,
+            topic: None,
+            created_at: crate::clock::Timestamp(0),
+            created_by: user("ann"),
+            keep: false,
+            head_seq: Seq(index),
+            head_n: 0,
+            floor_seq: Seq::START,
+            members: 0,
+            owners: 0,
+            pins: 0,
+            deleted_at: None,
+        }
+    }
+
+    fn heard(cache: &mut Cache, id: &RoomId, who: &str, read: u64) {
+        let mut member = Member::stranger(user(who));
+        member.marks.read_seq = Seq(read);
+        cache.put_member(id, member);
+    }
+
+    #[test]
+    fn many_rooms_and_one_large_one_stay_within_the_bound() {
+        let mut cache = Cache::new(100);
+        for index in 0..1_000 {
+            let id = room(index).id;
+            cache.put(index as i64, room(index));
+            for who in 0..index % 7 {
+                heard(&mut cache, &id, &who.to_string(), 0);
+            }
+            heard(&mut cache, &room(0).id, &index.to_string(), 0);
+            cache.put(0, room(0));
+            assert!(cache.rows() <= 100 + 2, "{} rows", cache.rows());
+        }
+        assert!(cache.rows() > 25, "it keeps something");
+    }
+
+    #[test]
+    fn what_is_known_is_what_was_put_last() {
+        let mut cache = Cache::new(40);
+        let id = room(0).id;
+        cache.put(7, room(0));
+        for round in 0..100 {
+            heard(&mut cache, &id, "ann", round);
+            // Others push it into the older half, and out in the end.
+            for other in 0..round % 50 {
+                cache.put(8, room(1 + other));
+            }
+            heard(&mut cache, &id, "bob", round);
+            if let Some(known) = cache.get(&id) {
+                for (who, member) in &known.members {
+                    assert_eq!(member.marks.read_seq, Seq(round), "{who} in round {round}");
+                }
+            } else {
+                cache.put(7, room(0));
+            }
+        }
+    }
+}

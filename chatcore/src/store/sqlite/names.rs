@@ -17,7 +17,7 @@ use crate::id::{MessageId, Seq};
 use crate::room::PriorSend;
 use crate::store::StoreError;
 
-/// Names are filed in slices of at least this many, and of whole multiples of [`STEP`].
+/// Names are filed in slices of at least this many, or as many as may gather.
 const SLICE: usize = 256;
 
 /// Names of one statement.
@@ -106,7 +106,7 @@ impl Names {
         // Twice as fast as new ones come, so that the last are done before there are as many again.
         let due = (self.since * 2).min(MOST_FILED);
         let rest = self.filing.get(self.filed..)?;
-        if rest.is_empty() || due < SLICE {
+        if rest.is_empty() || due < SLICE.min(self.most) {
             return None;
         }
         let rest = &rest[..rest.len().min(due)];

@@ -9,6 +9,7 @@ use super::*;
 
 mod faults;
 mod model;
+mod once;
 mod opening;
 
 fn folder() -> (TempDir, PathBuf) {
