@@ -58,8 +58,8 @@ impl Changes {
 
 /// Decides `commands` in order, each against what the earlier ones left in `views`.
 ///
-/// The caller holds the lock of every room named and writes [`Plan::changes`] in the same transaction
-/// in which it loaded `views`.
+/// The caller holds the lock of every room named, from before it fills `views` until
+/// [`Plan::changes`] are written, in one transaction.
 pub fn plan(views: &mut Views, commands: &[Command], limits: &Limits) -> Plan {
     let mut plan = Plan::default();
     let referred: HashSet<_> = commands.iter().filter_map(refers_to).collect();

@@ -3,8 +3,9 @@
 //!
 //! One connection writes, with `BEGIN IMMEDIATE`, and a few read. sqlx runs each connection on a
 //! thread of its own; waking that thread, or being woken by it for each row, costs more than most
-//! statements do. So a commit is two calls, whatever the size of its batch: one begins and gets one
-//! row with all that is to be known, one inserts one row with all that is to be written and commits.
+//! statements do. So a commit is one call in the usual case: what the rules have to know is in memory,
+//! kept there since it was read or written last, and one statement writes the batch. What memory does
+//! not know is asked first, with one call that gets one row.
 //!
 //! A noun's tables are a file of `migrations/sqlite/`, listed in `migrate.rs`; a released one is never changed.
 //! To read: `sqlx::query(..).fetch_all(&mut *self.read().await?).await.map_err(failed)?`, one statement, one snapshot.
