@@ -98,6 +98,13 @@ macro_rules! string_id {
             }
         }
 
+        impl From<&$name> for Arc<str> {
+            /// Shares the text.
+            fn from(id: &$name) -> Self {
+                Self::clone(&id.0)
+            }
+        }
+
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0

@@ -102,6 +102,12 @@ CREATE TABLE sends (
     PRIMARY KEY (room, key)
 ) STRICT, WITHOUT ROWID;
 
+-- The newest of them, which are not in `sends` yet: the names of one commit each, packed.
+CREATE TABLE sends_recent (
+    pos   INTEGER PRIMARY KEY,
+    names BLOB    NOT NULL                  -- of 64 bytes: key, room, seq, n, ts, fingerprint
+) STRICT;
+
 CREATE TABLE reactions (
     room  INTEGER NOT NULL,
     seq   INTEGER NOT NULL,

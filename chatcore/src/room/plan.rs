@@ -1,10 +1,10 @@
 //! A batch of commands, decided in order, as one set of changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::decide::{Decision, Outcome, decide};
 use super::view::Views;
-use super::{Command, Member, PriorSend, ReactionCount, Rejection, Room};
+use super::{Action, Command, Member, PriorSend, ReactionCount, Rejection, Room};
 use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
@@ -58,14 +58,15 @@ impl Changes {
 
 /// Decides `commands` in order, each against what the earlier ones left in `views`.
 ///
-/// The caller holds the lock of every room named and writes [`Plan::changes`] in the same transaction
-/// in which it loaded `views`.
+/// The caller holds the lock of every room named, from before it fills `views` until
+/// [`Plan::changes`] are written, in one transaction.
 pub fn plan(views: &mut Views, commands: &[Command], limits: &Limits) -> Plan {
     let mut plan = Plan::default();
+    let referred: HashSet<_> = commands.iter().filter_map(refers_to).collect();
     for command in commands {
         let outcome = decide(views, command, limits).map(|decision| {
             let Decision { outcome, changes } = decision;
-            apply(views, &changes);
+            apply(views, &changes, &referred);
             plan.changes.merge(changes);
             outcome
         });
@@ -74,8 +75,21 @@ pub fn plan(views: &mut Views, commands: &[Command], limits: &Limits) -> Plan {
     plan
 }
 
-/// Makes `views` what they will be once `changes` are written.
-fn apply(views: &mut Views, changes: &Changes) {
+/// The message that a command is about.
+fn refers_to(command: &Command) -> Option<&MessageId> {
+    match &command.action {
+        Action::Send(send) => send.draft.reply_to.as_ref(),
+        Action::Edit { message, .. }
+        | Action::Delete { message, .. }
+        | Action::React { message, .. }
+        | Action::Pin { message, .. } => Some(message),
+        _ => None,
+    }
+}
+
+/// Makes `views` what they will be once `changes` are written. Of messages, only those that a command
+/// of the batch is about are worth a copy.
+fn apply(views: &mut Views, changes: &Changes, referred: &HashSet<&MessageId>) {
     for (user, by) in &changes.joined_counts {
         if let Some(count) = views.joined_counts.get_mut(user) {
             *count = u32::try_from(i64::from(*count) + by).unwrap_or(0);
@@ -95,7 +109,10 @@ fn apply(views: &mut Views, changes: &Changes) {
     }
     for entry in changes.entries.iter().chain(changes.rewritten.values()) {
         let view = views.rooms.entry(entry.room.clone()).or_default();
-        view.changed(entry);
+        view.counted(entry);
+        if entry.body.message_id().is_some_and(|id| referred.contains(id)) {
+            view.changed(entry);
+        }
     }
     for ((room, seq), on) in &changes.pins {
         let view = views.rooms.entry(room.clone()).or_default();

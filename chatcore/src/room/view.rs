@@ -142,17 +142,21 @@ pub(super) fn banned(member: &Member) -> Rejection {
 }
 
 impl View {
-    /// Takes in a new or rewritten entry.
+    /// Takes in the count of a new entry.
+    pub(super) fn counted(&mut self, entry: &Entry) {
+        if let Some(n) = entry.n {
+            for (_, count) in self.n_at.iter_mut().filter(|(seq, _)| **seq >= entry.seq) {
+                *count = n.max(*count);
+            }
+        }
+    }
+
+    /// Takes in a new or rewritten message.
     pub(super) fn changed(&mut self, entry: &Entry) {
         if let Body::Message { message_id, .. } = &entry.body {
             let pinned = self.messages.get(message_id).is_some_and(|m| m.pinned);
             let state = MessageState { entry: entry.clone(), pinned };
             self.messages.insert(message_id.clone(), state);
-        }
-        if let Some(n) = entry.n {
-            for (_, count) in self.n_at.iter_mut().filter(|(seq, _)| **seq >= entry.seq) {
-                *count = n.max(*count);
-            }
         }
     }
 

@@ -71,8 +71,8 @@ impl Run {
 /// - [`commit`](Self::commit) is atomic and durable: when it returns `Ok`, all of it is flushed to
 ///   the medium (promise G1); when it returns `Err`, either nothing of it was written or all of it
 ///   was, and sending the same commands again settles which (promise G2).
-/// - Commands on one room are decided one after another, under the room's lock, in the transaction
-///   that writes, through [`plan`](crate::room::plan). A decision never sees a state that another
+/// - Commands on one room are decided one after another, through [`plan`](crate::room::plan), under
+///   the room's lock, which is held until they are written. A decision never sees a state that another
 ///   commit is about to change.
 /// - Within a room `seq` and `n` are dense.
 /// - Nothing at or below a room's `floor_seq` is read, and nothing of a deleted room, whether or not

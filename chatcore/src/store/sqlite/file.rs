@@ -8,8 +8,8 @@ use crate::store::StoreError;
 
 /// Holds a database file for this store alone, for as long as it lives.
 ///
-/// SQLite itself would let several processes in. This library keeps in memory what it knows to be
-/// on disk, which a second writer would make false without a word.
+/// SQLite itself would let several processes in. This store keeps in memory what it knows to be on
+/// disk (rooms, members, what took effect once), which a second writer would make false without a word.
 #[derive(Debug)]
 pub(super) struct Claim {
     /// The file, free of symbolic links.

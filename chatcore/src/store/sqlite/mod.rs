@@ -3,8 +3,9 @@
 //!
 //! One connection writes, with `BEGIN IMMEDIATE`, and a few read. sqlx runs each connection on a
 //! thread of its own; waking that thread, or being woken by it for each row, costs more than most
-//! statements do. So a commit is two calls, whatever the size of its batch: one begins and gets one
-//! row with all that is to be known, one inserts one row with all that is to be written and commits.
+//! statements do. So a commit is one call in the usual case: what the rules have to know is in memory,
+//! kept there since it was read or written last, and one statement writes the batch. What memory does
+//! not know is asked first, with one call that gets one row.
 //!
 //! A noun's tables are a file of `migrations/sqlite/`, listed in `migrate.rs`; a released one is never changed.
 //! To read: `sqlx::query(..).fetch_all(&mut *self.read().await?).await.map_err(failed)?`, one statement, one snapshot.
@@ -12,12 +13,15 @@
 
 mod account;
 mod attachment;
+mod cache;
 mod commit;
 mod connect;
 mod error;
 mod file;
 mod log;
+mod memory;
 mod migrate;
+mod names;
 mod options;
 mod readers;
 mod rooms;
@@ -31,12 +35,13 @@ mod verification;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sqlx::Row;
 
 use self::error::failed;
 use self::file::Claim;
+use self::memory::Memory;
 pub use self::options::SqliteOptions;
 use self::readers::{Reader, Readers};
 use self::writer::{WriteTx, Writer};
@@ -53,6 +58,7 @@ use crate::id::Epoch;
 pub struct SqliteStore {
     epoch: Epoch,
     writer: Writer,
+    memory: Mutex<Memory>,
     readers: Readers,
     claim: Mutex<Option<Claim>>,
 }
@@ -79,7 +85,9 @@ impl SqliteStore {
         let writer = Writer::open(connect::writing(&settings)).await?;
         migrate::migrate(&writer).await?;
         let epoch = epoch(&writer).await?;
-        Ok(Self { epoch, writer, readers, claim: Mutex::new(Some(claim)) })
+        let memory = Memory::read(&mut *writer.hold().await?, options.bounds).await?;
+        let (memory, claim) = (Mutex::new(memory), Mutex::new(Some(claim)));
+        Ok(Self { epoch, writer, memory, readers, claim })
     }
 
     /// Where the database is, free of symbolic links; none once it is closed.
@@ -97,6 +105,11 @@ impl SqliteStore {
         self.writer.close().await?;
         self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
+    }
+
+    /// What is known without looking. Never held while waiting.
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection for reading.

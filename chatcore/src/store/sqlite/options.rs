@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::SqliteStore;
+use super::memory::Bounds;
 use crate::store::StoreError;
 
 /// Where the file is, and how it is used.
@@ -12,12 +13,18 @@ pub struct SqliteOptions {
     pub(super) path: PathBuf,
     pub(super) readers: u32,
     pub(super) busy: Duration,
+    pub(super) bounds: Bounds,
 }
 
 impl SqliteOptions {
     /// The database in the file `path`, which is made if it is not there.
     pub fn file(path: impl AsRef<Path>) -> Self {
-        Self { path: path.as_ref().to_owned(), readers: 4, busy: Duration::from_secs(5) }
+        Self {
+            path: path.as_ref().to_owned(),
+            readers: 4,
+            busy: Duration::from_secs(5),
+            bounds: Bounds { rows: 32_768, names: 32_768 },
+        }
     }
 
     /// Understands a URL: `sqlite:` and a path, relative to the working directory or absolute.
@@ -46,6 +53,24 @@ impl SqliteOptions {
     #[must_use]
     pub fn readers(mut self, readers: u32) -> Self {
         self.readers = readers.max(1);
+        self
+    }
+
+    /// How many rooms and members are kept in memory, so that a message of one who wrote lately needs
+    /// no look at the disk: about 500 bytes each. Default 32 768.
+    #[must_use]
+    pub fn cached_rows(mut self, rows: usize) -> Self {
+        self.bounds.rows = rows;
+        self
+    }
+
+    /// How many messages may gather before their names (what makes a send take effect once) are put
+    /// into the order of their index, many to a page. The more, the less is written for each. Memory
+    /// holds up to three times as many, at about 150 bytes each, and reads them when the store is
+    /// opened. Default 32 768.
+    #[must_use]
+    pub fn recent_sends(mut self, sends: usize) -> Self {
+        self.bounds.names = sends;
         self
     }
 

@@ -16,6 +16,7 @@ use crate::store::StoreError;
 pub(super) struct Script {
     sql: String,
     arguments: SqliteArguments,
+    statements: usize,
 }
 
 impl Script {
@@ -23,6 +24,22 @@ impl Script {
     pub(super) fn add(&mut self, sql: &'static str) {
         self.sql.push_str(sql);
         self.sql.push(';');
+        self.statements += 1;
+    }
+
+    /// Makes statements that follow a `BEGIN` one transaction. One alone is one without it.
+    pub(super) fn transaction(&mut self) {
+        if self.statements > 2 {
+            self.add("COMMIT");
+        } else if let Some((_, alone)) = self.sql.split_once(';') {
+            self.sql = alone.to_owned();
+            self.statements -= 1;
+        }
+    }
+
+    /// Whether it begins a transaction.
+    pub(super) fn begins(&self) -> bool {
+        self.statements > 1
     }
 
     /// Adds a part of the last statement.
@@ -33,6 +50,11 @@ impl Script {
     /// Binds rows, as a JSON array.
     pub(super) fn bind_rows<T: Serialize>(&mut self, rows: &[T]) -> Result<(), StoreError> {
         self.bind(serde_json::to_string(rows).map_err(corrupt)?)
+    }
+
+    /// Makes room for so many more arguments.
+    pub(super) fn reserve(&mut self, arguments: usize) {
+        self.arguments.reserve(arguments, 0);
     }
 
     /// Binds one more argument of the last statement.
@@ -48,8 +70,16 @@ impl Script {
         self,
         connection: &mut SqliteConnection,
     ) -> Result<Vec<SqliteRow>, StoreError> {
+        self.try_run(connection).await.map_err(failed)
+    }
+
+    /// The same, with SQLite's own word for what went wrong.
+    pub(super) async fn try_run(
+        self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
         // Only constants make up the text.
         let query = sqlx::query_with(AssertSqlSafe(self.sql), self.arguments);
-        connection.fetch_all(query).await.map_err(failed)
+        connection.fetch_all(query).await
     }
 }

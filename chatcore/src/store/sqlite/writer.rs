@@ -108,8 +108,16 @@ impl WriteTx {
         }
     }
 
+    /// Ends a transaction that failed halfway.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Some(slot) => slot.settle().await,
+            None => Ok(()),
+        }
+    }
+
     /// Says that the last statement was a `COMMIT` which SQLite has confirmed.
-    pub(super) fn closed(mut self) {
+    pub(super) fn closed(&mut self) {
         if let Some(slot) = &mut self.0 {
             slot.open = false;
         }

@@ -1,17 +1,25 @@
-//! A batch of commands: loaded, decided and written in one transaction.
+//! A batch of commands: decided on what is known, written in one transaction.
 
+mod entries;
+mod recall;
 mod views;
 mod write;
 
 pub(super) use write::prepare;
 
+use self::views::Questions;
+use self::write::{Numbers, Runs, Writing};
 use super::SqliteStore;
+use super::error::{corrupt, failed};
+use super::memory::{Ends, Memory};
+use super::writer::WriteTx;
 use crate::limits::Limits;
-use crate::room::{Command, Plan, plan};
+use crate::room::{Changes, Command, Plan, plan};
 use crate::store::{Committed, StoreError};
 
-/// Two calls to SQLite's thread: `BEGIN` and one row with all that is to be known; one row with all
-/// that is to be written and `COMMIT`. Dropped at any point in between, the transaction is rolled back.
+/// One call to SQLite's thread in the usual case: what the rules need to know is in memory, and the
+/// statement that writes looks itself whether a name was used before. If one was, nothing is written,
+/// and the batch is decided again on what the disk says.
 pub(super) async fn commit(
     store: &SqliteStore,
     batch: &[Command],
@@ -21,12 +29,114 @@ pub(super) async fn commit(
         return Ok(Committed::default());
     }
     let mut tx = store.writer.hold().await?;
-    tx.opens();
-    let (mut views, before) = views::load(&mut tx, &store.epoch, batch).await?;
+    let bounds = {
+        let memory = store.memory();
+        memory.doubtful.then(|| memory.bounds())
+    };
+    if let Some(bounds) = bounds {
+        let known = Memory::read(&mut tx, bounds).await?;
+        *store.memory() = known;
+    }
+    if !store.memory().is_wary()
+        && let Some(committed) = attempt(store, &mut tx, batch, limits, Names::Believed).await?
+    {
+        return Ok(committed);
+    }
+    let committed = attempt(store, &mut tx, batch, limits, Names::LookedUp).await?;
+    committed.ok_or_else(|| corrupt("a name is there that was not found"))
+}
+
+/// How it is known that a name was not used before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Memory knows nothing of it, and the statement that writes will look.
+    Believed,
+    /// The disk was asked.
+    LookedUp,
+}
+
+/// Decides and writes; none if that needs names to be looked up.
+async fn attempt(
+    store: &SqliteStore,
+    tx: &mut WriteTx,
+    batch: &[Command],
+    limits: &Limits,
+    looked: Names,
+) -> Result<Option<Committed>, StoreError> {
+    let mut asked = Questions::of(batch);
+    let sends = std::mem::take(&mut asked.sends);
+    let (mut views, mut before) = recall::recall(&mut store.memory(), &mut asked, &store.epoch)?;
+    if looked == Names::LookedUp {
+        asked.sends.clone_from(&sends);
+    }
+    views::load(tx, &asked, batch.len(), &mut views, &mut before).await?;
+    asked.sends = sends;
+    {
+        let mut memory = store.memory();
+        recall::learn(&mut memory, &asked, &before);
+        recall::recall_names(&memory, &mut asked, &mut views, &before)?;
+    }
     let Plan { outcomes, changes } = plan(&mut views, batch, limits);
-    write::write(&mut tx, &before, &changes).await?;
-    tx.closed();
-    Ok(Committed::new(outcomes, changes))
+    // What was refused would have been answered otherwise, had it been done before.
+    let unseen = |key: &_| !changes.sends.contains_key(key);
+    if looked == Names::Believed && asked.sends.iter().any(unseen) {
+        return Ok(None);
+    }
+    if changes.is_empty() {
+        return Ok(Some(Committed::new(outcomes, changes)));
+    }
+    let written = write(store, tx, &before, &changes).await?;
+    Ok(written.then(|| Committed::new(outcomes, changes)))
+}
+
+/// Writes `changes`; says whether it could: not if one of their names was used before.
+async fn write(
+    store: &SqliteStore,
+    tx: &mut WriteTx,
+    before: &views::Before,
+    changes: &Changes,
+) -> Result<bool, StoreError> {
+    let numbers = Numbers::of(before, changes);
+    let runs = Runs::of(before, changes, &numbers)?;
+    let names = recall::names(changes, |room| numbers.get(room))?;
+    let (slice, row) = {
+        let mut memory = store.memory();
+        memory.doubtful = true;
+        (memory.names.add(&names), memory.names.next_row)
+    };
+    let (ends, slice) = (&runs, slice.as_ref());
+    let writing = Writing { before, changes, numbers: &numbers, ends, names: &names, row, slice };
+    let script = writing.script()?;
+    if script.begins() {
+        tx.opens();
+    }
+    let before = match script.try_run(tx).await {
+        Ok(_) => false,
+        Err(error) if is_sent_before(&error) => true,
+        Err(error) => return Err(failed(error)),
+    };
+    if before {
+        tx.settle().await?;
+    } else {
+        tx.closed();
+    }
+    let mut memory = store.memory();
+    memory.doubtful = false;
+    if before {
+        memory.names.remove(&names);
+        memory.be_wary();
+    } else {
+        memory.names.committed(&names, slice);
+        memory.ends = Ends { room: numbers.last, run: runs.last };
+        recall::remember(&mut memory, changes, |room| numbers.get(room).ok());
+    }
+    Ok(!before)
+}
+
+/// Whether the statement that writes found a name in `sends`.
+fn is_sent_before(error: &sqlx::Error) -> bool {
+    // SQLITE_CONSTRAINT_TRIGGER
+    matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("1811"))
 }
 
 #[cfg(test)]
@@ -53,7 +163,8 @@ mod tests {
         let parts: Vec<_> = Part::ALL.iter().map(|part| part.sql()).collect();
         let mut statements = vec![format!("SELECT {}", parts.join(", "))];
         // SQLite does not explain triggers: each statement of it by itself, on no rows.
-        for trigger in include_str!("write.sql").split("BEGIN\n").skip(1) {
+        let triggers = [include_str!("write.sql"), &super::entries::shape(4)].concat();
+        for trigger in triggers.split("BEGIN\n").skip(1) {
             let (body, _) = trigger.split_once("END;").expect("its end");
             for statement in body.split(";\n").filter(|s| !s.trim().is_empty()) {
                 let pieces =
@@ -61,17 +172,20 @@ mod tests {
                         0 => piece.to_owned(),
                         _ => format!(
                             "NULL{}",
-                            piece.trim_start_matches(|c: char| c == '_' || c.is_alphabetic())
+                            piece.trim_start_matches(|c: char| c == '_' || c.is_alphanumeric())
                         ),
                     });
-                statements.push(pieces.collect());
+                let statement: String = pieces.collect();
+                statements.push(statement.replace("RAISE(ABORT, 'sent before')", "1"));
             }
         }
-        assert_eq!(statements.len(), 1 + 6 + 3 + 11);
+        assert_eq!(statements.len(), 1 + 3 + 11 + 7);
         for statement in &statements {
             for step in steps(&store, statement).await {
                 let walks = step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE");
-                let harmless = step.contains("CONSTANT ROW") || step.contains("totals");
+                let harmless = ["CONSTANT ROW", "totals", "SCAN k", "SCAN e", "SCAN (subquery"]
+                    .iter()
+                    .any(|few| step.contains(few));
                 // A room's log is as long as a table.
                 let room = step.contains("SEARCH log") && step.ends_with("(room=?)");
                 assert!(!walks && !room || harmless, "{step} in {statement}");

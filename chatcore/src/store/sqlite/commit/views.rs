@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Timestamp;
-use crate::id::{AttachmentId, Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
 use crate::log::AttachmentRef;
 use crate::room::{
-    Action, Command, Member, MessageState, PriorSend, ReactionCount, Room, Upload, View, Views,
+    Command, Member, MessageState, PriorSend, ReactionCount, Room, Upload, View, Views,
 };
 use crate::store::StoreError;
 use crate::store::sqlite::error::corrupt;
+use crate::store::sqlite::memory::Ends;
 use crate::store::sqlite::rows::{
     EntryCells, Fields, MemberCells, RoomCells, entry_columns, entry_from, hex, member_columns,
     member_from, room_columns, room_from, unhex,
@@ -26,32 +27,28 @@ pub(super) struct Before {
     /// With the numbers that stand for them in other tables.
     pub(super) rooms: HashMap<RoomId, (i64, Room)>,
     pub(super) members: HashMap<(RoomId, UserId), Member>,
-    /// The highest number of a room, if the batch may make one.
-    pub(super) last_pk: i64,
-    /// The last run: its place, its room's number, where it begins and ends.
-    pub(super) last_run: (i64, i64, u64, u64),
+    pub(super) ends: Ends,
 }
 
 /// What to read, each thing once. A row of a result names the question by its index here.
 #[derive(Debug, Default)]
-struct Questions {
-    rooms: Vec<RoomId>,
-    members: Vec<(RoomId, UserId)>,
-    sends: Vec<(RoomId, MessageId)>,
-    messages: Vec<(RoomId, MessageId)>,
+pub(super) struct Questions {
+    pub(super) rooms: Vec<RoomId>,
+    pub(super) members: Vec<(RoomId, UserId)>,
+    pub(super) sends: Vec<(RoomId, MessageId)>,
+    pub(super) messages: Vec<(RoomId, MessageId)>,
     reactions: Vec<(RoomId, MessageId, UserId)>,
-    counts_at: Vec<(RoomId, Seq)>,
+    pub(super) counts_at: Vec<(RoomId, Seq)>,
     successors: Vec<RoomId>,
-    joined: Vec<UserId>,
+    pub(super) joined: Vec<UserId>,
     uploads: Vec<AttachmentId>,
-    creates: bool,
+    /// Where messages stand that are not in `sends` yet.
+    pub(super) places: HashMap<MessageId, Seq>,
 }
 
 /// A column of the one row that answers all.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
-    LastRoom,
-    LastRun,
     Rooms,
     Members,
     Sends,
@@ -65,9 +62,7 @@ pub(super) enum Part {
 
 impl Part {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 11] = [
-        Self::LastRoom,
-        Self::LastRun,
+    pub(super) const ALL: [Self; 9] = [
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -85,11 +80,6 @@ impl Part {
     /// find it.
     pub(super) const fn sql(self) -> &'static str {
         match self {
-            Self::LastRoom => "(SELECT coalesce(max(pk), 0) FROM rooms)",
-            Self::LastRun => {
-                "(SELECT json_array(pos, room, first, last) FROM runs \
-                 WHERE pos = (SELECT max(pos) FROM runs))"
-            }
             Self::Rooms => concat!(
                 "(SELECT json_group_array(json_array(r.pk, json_array(",
                 room_columns!(),
@@ -118,17 +108,19 @@ impl Part {
                 "))) \
                  FROM json_each(?) j \
                  CROSS JOIN rooms r ON r.id = j.value ->> 0 \
-                 CROSS JOIN sends s ON s.room = r.pk AND s.key = unhex(j.value ->> 1) AND s.n > 0 \
-                 CROSS JOIN log l ON l.room = s.room AND l.seq = s.seq)"
+                 CROSS JOIN log l ON l.room = r.pk AND l.seq = coalesce(j.value ->> 2, (\
+                   SELECT s.seq FROM sends s \
+                   WHERE s.room = r.pk AND s.key = unhex(j.value ->> 1) AND s.n > 0)))"
             ),
             Self::Reactions => {
                 "(SELECT json_group_array(json_array(j.key, c.emoji, c.count, c.first, EXISTS (\
                    SELECT 1 FROM reactions x WHERE x.room = c.room AND x.seq = c.seq \
-                   AND x.emoji = c.emoji AND x.user = j.value ->> 2))) \
+                   AND x.emoji = c.emoji AND x.user = j.value ->> 3))) \
                  FROM json_each(?) j \
                  CROSS JOIN rooms r ON r.id = j.value ->> 0 \
-                 CROSS JOIN sends s ON s.room = r.pk AND s.key = unhex(j.value ->> 1) AND s.n > 0 \
-                 CROSS JOIN reaction_counts c ON c.room = s.room AND c.seq = s.seq)"
+                 CROSS JOIN reaction_counts c ON c.room = r.pk AND c.seq = coalesce(j.value ->> 2, (\
+                   SELECT s.seq FROM sends s \
+                   WHERE s.room = r.pk AND s.key = unhex(j.value ->> 1) AND s.n > 0)))"
             }
             // Below the oldest message that is still there, its own count tells.
             Self::CountsAt => {
@@ -162,46 +154,34 @@ impl Part {
     }
 }
 
-/// Begins a transaction and loads what `batch` needs.
+/// Asks the disk all that is in `asked`.
 pub(super) async fn load(
     connection: &mut SqliteConnection,
-    epoch: &Epoch,
-    batch: &[Command],
-) -> Result<(Views, Before), StoreError> {
-    let asked = Questions::of(batch);
-    let (script, parts) = asked.script(batch.len())?;
+    asked: &Questions,
+    commands: usize,
+    views: &mut Views,
+    before: &mut Before,
+) -> Result<(), StoreError> {
+    let Asking { script, parts } = asked.script(commands)?;
+    if parts.is_empty() {
+        return Ok(());
+    }
     let row = script.run(connection).await?.pop().ok_or_else(|| corrupt("no answer"))?;
-    let mut views = Views {
-        epoch: epoch.clone(),
-        rooms: asked.rooms.iter().map(|room| (room.clone(), View::default())).collect(),
-        joined_counts: asked.joined.iter().map(|user| (user.clone(), 0)).collect(),
-        uploads: HashMap::new(),
-    };
-    let mut before = Before::default();
     let mut row = Fields::of(&row);
     for part in parts {
-        match part {
-            Part::LastRoom => before.last_pk = row.take()?,
-            Part::LastRun => {
-                if let Some(run) = row.take::<Option<&str>>()? {
-                    before.last_run = serde_json::from_str(run).map_err(corrupt)?;
-                }
-            }
-            other => asked.answer(other, row.take()?, &mut views, &mut before)?,
-        }
+        asked.answer(part, row.take()?, views, before)?;
     }
-    Ok((views, before))
+    Ok(())
 }
 
 impl Questions {
-    fn of(batch: &[Command]) -> Self {
+    pub(super) fn of(batch: &[Command]) -> Self {
         let mut all = Self::default();
         for command in batch {
             let needs = command.needs();
             let room = &command.room;
             let of = |id: &MessageId| (room.clone(), id.clone());
             all.rooms.push(room.clone());
-            all.creates |= matches!(command.action, Action::Create(_));
             all.members.extend(needs.members.into_iter().map(|user| (room.clone(), user)));
             all.sends.extend(needs.sends.iter().map(of));
             all.messages.extend(needs.messages.iter().map(of));
@@ -227,19 +207,15 @@ impl Questions {
         all
     }
 
-    /// The script that asks, and what each column of its answer is.
-    fn script(&self, commands: usize) -> Result<(Script, Vec<Part>), StoreError> {
+    fn script(&self, commands: usize) -> Result<Asking, StoreError> {
         let mut asking = Asking::default();
-        asking.column(Part::LastRun);
         asking.about(Part::Rooms, &self.rooms)?;
-        if self.creates {
-            asking.column(Part::LastRoom);
-        }
         asking.about(Part::Members, &self.members)?;
-        asking.about(Part::Sends, &keyed(&self.sends))?;
-        asking.about(Part::Messages, &keyed(&self.messages))?;
+        asking.about(Part::Sends, &self.keyed(&self.sends))?;
+        asking.about(Part::Messages, &self.keyed(&self.messages))?;
         let reactions = self.reactions.iter();
-        let reactions: Vec<_> = reactions.map(|(r, id, u)| (r, hex(&id.to_bytes()), u)).collect();
+        let reactions: Vec<_> =
+            reactions.map(|(r, id, u)| (r, hex(&id.to_bytes()), self.places.get(id), u)).collect();
         asking.about(Part::Reactions, &reactions)?;
         asking.about(Part::CountsAt, &self.counts_at)?;
         asking.about(Part::Successors, &self.successors)?;
@@ -249,7 +225,14 @@ impl Questions {
         }
         asking.about(Part::Joined, &self.joined)?;
         asking.about(Part::Uploads, &self.uploads)?;
-        Ok((asking.script, asking.parts))
+        Ok(asking)
+    }
+
+    fn keyed<'a>(
+        &'a self,
+        ids: &'a [(RoomId, MessageId)],
+    ) -> Vec<(&'a RoomId, String, Option<&'a Seq>)> {
+        ids.iter().map(|(room, id)| (room, hex(&id.to_bytes()), self.places.get(id))).collect()
     }
 
     /// Takes in the answer of `part`.
@@ -261,7 +244,6 @@ impl Questions {
         before: &mut Before,
     ) -> Result<(), StoreError> {
         match part {
-            Part::LastRoom | Part::LastRun => {}
             Part::Rooms => {
                 for (pk, cells) in rows::<(i64, RoomCells)>(answer)? {
                     let room = room_from(cells)?;
@@ -334,18 +316,11 @@ impl Questions {
     }
 }
 
-/// A script, as its parts are added: `BEGIN`, and one `SELECT` of many columns.
+/// One `SELECT` of many columns, as they are added.
+#[derive(Default)]
 struct Asking {
     script: Script,
     parts: Vec<Part>,
-}
-
-impl Default for Asking {
-    fn default() -> Self {
-        let mut script = Script::default();
-        script.add("BEGIN IMMEDIATE");
-        Self { script, parts: Vec::new() }
-    }
 }
 
 impl Asking {
@@ -388,15 +363,11 @@ fn once<T: Clone + Eq + Hash>(all: &mut Vec<T>) {
     all.retain(|one| seen.insert(one.clone()));
 }
 
-fn keyed(ids: &[(RoomId, MessageId)]) -> Vec<(&RoomId, String)> {
-    ids.iter().map(|(room, id)| (room, hex(&id.to_bytes()))).collect()
-}
-
 /// The question that a row answers.
 fn asked<T>(questions: &[T], index: usize) -> Result<&T, StoreError> {
     questions.get(index).ok_or_else(|| corrupt("an answer to no question"))
 }
 
-fn view<'v>(views: &'v mut Views, room: &RoomId) -> Result<&'v mut View, StoreError> {
+pub(super) fn view<'v>(views: &'v mut Views, room: &RoomId) -> Result<&'v mut View, StoreError> {
     views.rooms.get_mut(room).ok_or_else(|| corrupt("a room that was not asked for"))
 }

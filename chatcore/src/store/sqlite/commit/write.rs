@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
+use super::entries;
 use super::views::Before;
 use crate::id::RoomId;
-use crate::log::Body;
 use crate::room::{Changes, Member, Room};
 use crate::store::sqlite::error::{corrupt, failed};
-use crate::store::sqlite::rows::{hex, kind_number, role_number, standing_number};
+use crate::store::sqlite::names::{Key, Name, Slice, pack};
+use crate::store::sqlite::rows::{kind_number, role_number, standing_number};
 use crate::store::sqlite::script::Script;
 use crate::store::{Run, StoreError};
 
@@ -18,44 +19,67 @@ use crate::store::{Run, StoreError};
 pub(in crate::store::sqlite) async fn prepare(
     connection: &mut SqliteConnection,
 ) -> Result<(), StoreError> {
-    sqlx::raw_sql(include_str!("write.sql")).execute(connection).await.map_err(failed)?;
-    Ok(())
+    sqlx::raw_sql(include_str!("write.sql")).execute(&mut *connection).await.map_err(failed)?;
+    entries::prepare(connection).await
 }
 
-/// Writes `changes` and commits. `before` is what was loaded in the same transaction.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    before: &Before,
-    changes: &Changes,
-) -> Result<(), StoreError> {
-    let mut script = Script::default();
-    let numbers = Numbers::of(before, changes);
-    let (longer, rooms): (Vec<_>, Vec<_>) =
-        changes.rooms.values().partition(|room| before.only_longer(room));
-    let (marks, members): (Vec<_>, Vec<_>) =
-        changes.members.iter().partition(|((room, _), member)| before.only_marks(room, member));
+/// What a commit writes.
+pub(super) struct Writing<'a> {
+    pub(super) before: &'a Before,
+    pub(super) changes: &'a Changes,
+    pub(super) numbers: &'a Numbers<'a>,
+    pub(super) ends: &'a Runs,
+    /// The names that are used up, and the row of `sends_recent` that they become.
+    pub(super) names: &'a [(Key, Name)],
+    pub(super) row: i64,
+    pub(super) slice: Option<&'a Slice>,
+}
 
-    let mut whole = Columns::default();
-    whole.add(rooms.into_iter().map(|room| room_row(room, &numbers)))?;
-    whole.add(members.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
-    whole.add(changes.joined_counts.iter().filter(|(_, by)| **by != 0).map(Ok))?;
-    whole.insert(&mut script, "INSERT INTO rooms_written VALUES (?, ?, ?)")?;
+impl Writing<'_> {
+    /// What is written, as one statement where one will do: it is a transaction by itself.
+    pub(super) fn script(&self) -> Result<Script, StoreError> {
+        let (before, changes, numbers) = (self.before, self.changes, self.numbers);
+        let (longer, rooms): (Vec<_>, Vec<_>) =
+            changes.rooms.values().partition(|room| before.only_longer(room));
+        let (marks, members): (Vec<_>, Vec<_>) =
+            changes.members.iter().partition(|((room, _), member)| before.only_marks(room, member));
 
-    let mut log = Columns::default();
-    log.add(longer.into_iter().map(|room| room_row(room, &numbers)))?;
-    log.add(marks.into_iter().map(|((room, _), member)| member_row(room, member, &numbers)))?;
-    entries(&mut log, before, changes, &numbers)?;
-    log.insert(&mut script, "INSERT INTO log_written VALUES (?, ?, ?, ?, ?, ?)")?;
+        let mut script = Script::default();
+        script.add("BEGIN IMMEDIATE");
+        let mut whole = Columns::default();
+        whole.add(rooms.into_iter().map(|room| room_row(room, numbers)))?;
+        whole.add(
+            members.into_iter().map(|((room, _), member)| member_row(room, member, numbers)),
+        )?;
+        whole.add(changes.joined_counts.iter().filter(|(_, by)| **by != 0).map(Ok))?;
+        whole.insert(&mut script, "INSERT INTO rooms_written VALUES (?, ?, ?)")?;
 
-    let mut messages = Columns::default();
-    on_messages(&mut messages, changes, &numbers)?;
-    messages.insert(
-        &mut script,
-        "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    script.add("COMMIT");
-    script.run(connection).await?;
-    Ok(())
+        let mut beside = Columns::default();
+        beside.add(
+            longer.into_iter().map(|room| Ok((numbers.get(&room.id)?, room.head_seq, room.head_n))),
+        )?;
+        beside.add(marks.into_iter().map(|((room, user), member)| {
+            let marks = member.marks;
+            Ok((numbers.get(room)?, user, marks.read_seq, marks.read_n, marks.delivered_seq))
+        }))?;
+        beside.add(self.ends.new.iter().map(Ok))?;
+        let lines = entries::lines(changes, numbers, self.names)?;
+        let messages = changes.entries.iter().filter(|e| e.n.is_some()).count();
+        let names = (!self.names.is_empty()).then(|| (self.row, pack(self.names)));
+        entries::insert(&mut script, lines, entries::Beside { beside: beside.0, messages, names })?;
+
+        let mut messages = Columns::default();
+        on_messages(&mut messages, changes, numbers)?;
+        messages.insert(
+            &mut script,
+            "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        if let Some(slice) = self.slice {
+            entries::file(&mut script, slice)?;
+        }
+        script.transaction();
+        Ok(script)
+    }
 }
 
 /// A row of JSON arrays for one of the views of `write.sql`, column by column.
@@ -84,17 +108,27 @@ impl Columns {
 }
 
 /// The numbers that stand for rooms, those of new ones among them.
-struct Numbers<'a>(HashMap<&'a RoomId, i64>);
+pub(super) struct Numbers<'a> {
+    numbers: HashMap<&'a RoomId, i64>,
+    /// The highest of them all.
+    pub(super) last: i64,
+}
 
 impl<'a> Numbers<'a> {
-    fn of(before: &'a Before, changes: &'a Changes) -> Self {
-        let known = before.rooms.iter().map(|(id, (pk, _))| (id, *pk));
-        let new = changes.rooms.keys().filter(|id| !before.rooms.contains_key(*id));
-        Self(known.chain(new.zip(before.last_pk + 1..)).collect())
+    pub(super) fn of(before: &'a Before, changes: &'a Changes) -> Self {
+        let mut numbers: HashMap<_, _> =
+            before.rooms.iter().map(|(id, (pk, _))| (id, *pk)).collect();
+        let mut last = before.ends.room;
+        for id in changes.rooms.keys().filter(|id| !before.rooms.contains_key(*id)) {
+            last += 1;
+            numbers.insert(id, last);
+        }
+        Self { numbers, last }
     }
 
-    fn get(&self, room: &RoomId) -> Result<i64, StoreError> {
-        self.0.get(room).copied().ok_or_else(|| corrupt("a change to a room that is not there"))
+    pub(super) fn get(&self, room: &RoomId) -> Result<i64, StoreError> {
+        let number = self.numbers.get(room).copied();
+        number.ok_or_else(|| corrupt("a change to a room that is not there"))
     }
 }
 
@@ -102,7 +136,9 @@ impl Before {
     /// Whether nothing of a room is new but the ends of its log.
     fn only_longer(&self, room: &Room) -> bool {
         self.rooms.get(&room.id).is_some_and(|(_, old)| {
-            *room == Room { head_seq: room.head_seq, head_n: room.head_n, ..old.clone() }
+            let mut longer = old.clone();
+            (longer.head_seq, longer.head_n) = (room.head_seq, room.head_n);
+            *room == longer
         })
     }
 
@@ -156,43 +192,32 @@ fn member_row<'a>(
     ))
 }
 
-/// What is new in logs.
-fn entries(
-    columns: &mut Columns,
-    before: &Before,
-    changes: &Changes,
-    numbers: &Numbers<'_>,
-) -> Result<(), StoreError> {
-    columns.add(changes.entries.iter().map(|e| {
-        let body = serde_json::to_string(&e.body).map_err(corrupt)?;
-        let edits = match &e.body {
-            Body::Edit { message_id, .. } => Some(message_id),
-            _ => None,
-        };
-        let (pk, kind) = (numbers.get(&e.room)?, e.body.kind() as i64);
-        Ok((pk, e.seq, e.n, kind, &e.user, e.ts, &e.client_msg_id, edits, body))
-    }))?;
-    columns.add(changes.sends.iter().map(|((room, id), send)| {
-        let (key, fingerprint) = (hex(&id.to_bytes()), hex(&send.fingerprint));
-        Ok((numbers.get(room)?, key, send.seq, send.n, send.ts, fingerprint))
-    }))?;
-    let mut runs: Vec<(i64, i64, u64, u64)> = Vec::new();
-    let mut last = before.last_run;
-    for entry in &changes.entries {
-        let (pk, seq) = (numbers.get(&entry.room)?, entry.seq.0);
-        let (pos, room, first, end) = last;
-        // The first run of a batch may go on with the last one that is there.
-        let goes_on = room == pk && end + 1 == seq && seq - first < Run::ENTRIES;
-        last = if goes_on { (pos, pk, first, seq) } else { (pos + 1, pk, seq, seq) };
-        match runs.last_mut().filter(|_| goes_on) {
-            Some(run) => *run = last,
-            None => runs.push(last),
+/// The order of commits, with what is new.
+pub(super) struct Runs {
+    new: Vec<(i64, i64, u64, u64)>,
+    pub(super) last: (i64, i64, u64, u64),
+}
+
+impl Runs {
+    pub(super) fn of(
+        before: &Before,
+        changes: &Changes,
+        numbers: &Numbers<'_>,
+    ) -> Result<Self, StoreError> {
+        let mut runs = Self { new: Vec::new(), last: before.ends.run };
+        for entry in &changes.entries {
+            let (pk, seq) = (numbers.get(&entry.room)?, entry.seq.0);
+            let (pos, room, first, end) = runs.last;
+            // The first run of a batch may go on with the last one that is there.
+            let goes_on = room == pk && end + 1 == seq && seq - first < Run::ENTRIES;
+            runs.last = if goes_on { (pos, pk, first, seq) } else { (pos + 1, pk, seq, seq) };
+            match runs.new.last_mut().filter(|_| goes_on) {
+                Some(run) => *run = runs.last,
+                None => runs.new.push(runs.last),
+            }
         }
+        Ok(runs)
     }
-    columns.add(runs.into_iter().map(Ok))?;
-    let messages = changes.entries.iter().filter(|e| e.n.is_some()).count();
-    columns.0.push((messages > 0).then(|| messages.to_string()));
-    Ok(())
 }
 
 /// What happens to messages that are there, to reactions, pins and files.

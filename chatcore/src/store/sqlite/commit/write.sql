@@ -1,47 +1,8 @@
--- What a commit writes, as one statement for each of three groups: a row of JSON arrays is inserted
--- into a view, and a trigger takes it apart in the same step. Each statement of its own would wake the
--- task that waits for it, which costs more than most of them take; a group that has nothing to write
--- is left out.
+-- What a commit writes beside entries of logs: a row of JSON arrays is inserted into a view, and a
+-- trigger takes it apart in the same step. Each statement of its own would wake the task that waits for
+-- it, which costs more than most of them take; a group that has nothing to write is left out.
 --
 -- Temporary, so that this belongs to the build that runs and not to the file.
-
--- What every message brings: rooms of which only the log is longer, members of whom only the marks
--- have moved (no index knows of either), and the log.
-CREATE TEMP VIEW log_written (longer, marks, entries, sends, runs, messages) AS
-SELECT NULL, NULL, NULL, NULL, NULL, NULL;
-
-CREATE TEMP TRIGGER log_written_at_once INSTEAD OF INSERT ON log_written BEGIN
-    INSERT INTO rooms (pk, id, kind, name, topic, created_at, created_by, keep, head_seq, head_n,
-                       floor_seq, members, owners, pins, deleted_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-           value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
-           value ->> 13, value ->> 14
-    FROM jsonb_each(NEW.longer) WHERE true
-    ON CONFLICT (pk) DO UPDATE SET head_seq = excluded.head_seq, head_n = excluded.head_n;
-
-    INSERT INTO members (room, user, standing, banned_until, role, muted_until, entered_seq,
-                         read_seq, read_n, delivered_seq)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-           value ->> 7, value ->> 8, value ->> 9
-    FROM jsonb_each(NEW.marks) WHERE true
-    ON CONFLICT (room, user) DO UPDATE SET
-      read_seq = excluded.read_seq, read_n = excluded.read_n, delivered_seq = excluded.delivered_seq;
-
-    INSERT INTO log (room, seq, n, kind, user, ts, client_msg_id, edits, body)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-           value ->> 7, value ->> 8
-    FROM jsonb_each(NEW.entries);
-
-    INSERT INTO sends (room, key, seq, n, ts, fingerprint)
-    SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5)
-    FROM jsonb_each(NEW.sends);
-
-    INSERT INTO runs (pos, room, first, last)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(NEW.runs) WHERE true
-    ON CONFLICT (pos) DO UPDATE SET last = excluded.last;
-
-    UPDATE totals SET messages = messages + NEW.messages WHERE NEW.messages IS NOT NULL;
-END;
 
 -- Rooms and members as they are now.
 CREATE TEMP VIEW rooms_written (rooms, members, user_counts) AS SELECT NULL, NULL, NULL;

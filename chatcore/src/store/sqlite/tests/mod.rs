@@ -10,6 +10,7 @@ use super::*;
 mod depth;
 mod faults;
 mod model;
+mod once;
 mod opening;
 
 fn folder() -> (TempDir, PathBuf) {

@@ -1,6 +1,7 @@
 //! Whatever is asked, SQLite and memory answer alike and come to the same state.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -24,6 +25,9 @@ enum Step {
     Commit(Vec<Ask>),
     Wait(u16),
     Sweep(u8),
+    /// Something outside holds the lock while this is asked.
+    Locked(Vec<Ask>),
+    Restart,
 }
 
 /// Who asks what of which room; no `who` is the host.
@@ -89,11 +93,16 @@ fn what() -> impl Strategy<Value = What> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn ask() -> impl Strategy<Value = Ask> {
     let who = proptest::option::weighted(0.9, 0..PEOPLE.len() as u8);
-    let ask = (who, 0..4_u8, what()).prop_map(|(who, room, what)| Ask { who, room, what });
+    (who, 0..4_u8, what()).prop_map(|(who, room, what)| Ask { who, room, what })
+}
+
+fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => proptest::collection::vec(ask, 1..10).prop_map(Step::Commit),
+        12 => proptest::collection::vec(ask(), 1..10).prop_map(Step::Commit),
+        2 => proptest::collection::vec(ask(), 1..4).prop_map(Step::Locked),
+        1 => Just(Step::Restart),
         1 => any::<u16>().prop_map(Step::Wait),
         1 => any::<u8>().prop_map(Step::Sweep),
     ]
@@ -273,6 +282,14 @@ fn alike(memory: &str, sqlite: &str) {
     assert_eq!(memory.len(), sqlite.len(), "one says more than the other");
 }
 
+const BUSY: Duration = Duration::from_millis(1);
+
+/// A store that keeps so little in memory that it has to look at the disk every other time.
+async fn small(path: &PathBuf) -> SqliteStore {
+    let options = SqliteOptions::file(path).cached_rows(8).recent_sends(4).busy_timeout(BUSY);
+    options.open().await.expect("the store opens")
+}
+
 async fn run(story: Vec<Step>) {
     let bound = |scene: Scene| {
         scene.bound(|limits| {
@@ -282,8 +299,11 @@ async fn run(story: Vec<Step>) {
             limits.pins = 1;
         })
     };
-    let (sqlite, _folder) = fresh().await;
-    let (memory, sqlite) = (bound(Scene::of(MemoryStore::new())), bound(Scene::of(sqlite)));
+    let (_folder, path) = folder();
+    let (memory, mut sqlite) =
+        (bound(Scene::of(MemoryStore::new())), bound(Scene::of(MemoryStore::new())));
+    let mut store = Arc::new(small(&path).await);
+    sqlite.store = store.clone();
     for step in story {
         match step {
             Step::Commit(asks) => {
@@ -291,6 +311,25 @@ async fn run(story: Vec<Step>) {
                 let (one, other) = (memory.commit(&batch).await, sqlite.commit(&batch).await);
                 alike(&told(one), &told(other));
                 sound(&sqlite).await;
+            }
+            Step::Locked(asks) => {
+                let batch: Vec<_> = asks.iter().map(|ask| ask.command(&memory)).collect();
+                let outside = connect::options(&path, BUSY);
+                let mut outside = connect::connect(&outside).await.expect("a connection");
+                let lock = sqlx::query("BEGIN IMMEDIATE").execute(&mut outside).await;
+                lock.expect("the lock");
+                let other = sqlite.store.commit(&batch, &sqlite.limits).await;
+                let free = sqlx::query("ROLLBACK").execute(&mut outside).await;
+                free.expect("it is released");
+                // What changes nothing is answered all the same.
+                if let Ok(other) = other {
+                    alike(&told(memory.commit(&batch).await), &told(other));
+                }
+            }
+            Step::Restart => {
+                store.close().await.expect("it closes");
+                store = Arc::new(small(&path).await);
+                sqlite.store = store.clone();
             }
             Step::Wait(ms) => memory.wait(Duration::from_millis(ms.into())),
             Step::Sweep(limit) => {
@@ -311,7 +350,7 @@ async fn run(story: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn any_story_ends_alike_in_memory_and_in_sqlite(
