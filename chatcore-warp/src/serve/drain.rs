@@ -97,24 +97,28 @@ impl Connection {
         Self { phase: life.phase.clone(), alive: life.alive.downgrade(), permit }
     }
 
-    /// Until the server begins to stop; the task should then say goodbye and end.
-    pub async fn draining(&self) {
-        reached(&mut self.phase.clone(), Phase::Draining).await;
-    }
-
-    /// Runs `task` as long as it likes, but not past the server's end: shutdown waits for it, and
-    /// drops it when the patience is over. Its connection stays counted against the caps meanwhile.
-    /// Once the server has ended, nothing is run.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let Self { phase, alive, permit } = self.clone();
+    /// Runs `task` as long as it likes, but not past the server's end: `told` is called when the
+    /// server begins to stop, for the task to say goodbye; shutdown waits for it, and drops it when
+    /// the patience is over. Its connection stays counted against the caps meanwhile. Once the server
+    /// has ended, nothing is run.
+    pub fn spawn(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+        told: impl FnOnce() + Send + 'static,
+    ) {
+        let Self { mut phase, alive, permit } = self.clone();
         let Some(alive) = alive.upgrade() else { return };
-        let mut life = Life { phase, alive };
         tokio::spawn(async move {
+            let stopped = async {
+                reached(&mut phase, Phase::Draining).await;
+                told();
+                reached(&mut phase, Phase::Cut).await;
+            };
             tokio::select! {
                 () = task => {}
-                () = life.cut() => {}
+                () = stopped => {}
             }
-            drop(permit);
+            drop((alive, permit));
         });
     }
 }

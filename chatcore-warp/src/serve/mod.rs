@@ -78,7 +78,7 @@ impl Handshake for Plain {
 /// Serves `filter` on `listener`, in the clear, until `shutdown` completes and all is drained.
 ///
 /// When `shutdown` completes, no connection is accepted any more; requests in flight may end, idle
-/// connections close, and tasks of upgraded sockets are told through [`Connection::draining`]. What
+/// connections close, and tasks of upgraded sockets are told (see [`Connection::spawn`]). What
 /// is left after the patience of [`ServeConfig::with_drain_timeout`] is cut. Dropping the future
 /// stops accepting, and ends every connection without a word.
 pub async fn serve<F>(

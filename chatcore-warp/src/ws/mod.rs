@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use crate::app::App;
 use crate::auth;
+use crate::metrics::OpenSocket;
 use crate::problem::Problem;
 use crate::reply::Response;
 use crate::router::Call;
@@ -44,33 +45,35 @@ pub(crate) fn upgrade(app: &App, mut call: Call) -> Response {
     let response = accepted.response();
     let ambient = auth::token(&call).map(|token| Token::new(token.to_owned()));
     let connection = call.connection().cloned();
-    let task = serve(app.clone(), accepted, upgrade, ambient);
+    // Boxed, so that what only the handshake needs is gone when it is over.
+    let begun = begin(app.clone(), accepted, upgrade, ambient).boxed();
+    let task = async move {
+        let Some((running, _open)) = begun.await else { return };
+        let ended = running.await;
+        tracing::debug!(?ended, "a WebSocket ended");
+    };
+    let chat = app.chat.clone();
     match connection {
-        Some(connection) => {
-            let (told, chat) = (connection.clone(), app.chat.clone());
-            connection.spawn(async move {
-                let draining = async {
-                    told.draining().await;
-                    chat.drain();
-                    std::future::pending().await
-                };
-                tokio::select! {
-                    () = task => {}
-                    () = draining => {}
-                }
-            });
-        }
+        Some(connection) => connection.spawn(task, move || chat.drain()),
         None => drop(tokio::spawn(task)),
     }
     response
 }
 
-async fn serve(app: App, accepted: Accepted, upgrade: OnUpgrade, ambient: Option<Token>) {
+/// The connection, once the handshake is done.
+async fn begin(
+    app: App,
+    accepted: Accepted,
+    upgrade: OnUpgrade,
+    ambient: Option<Token>,
+) -> Option<(BoxFuture<'static, Ended>, OpenSocket)> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
-        Err(error) => return tracing::debug!(%error, "an upgrade came to nothing"),
+        Err(error) => {
+            tracing::debug!(%error, "an upgrade came to nothing");
+            return None;
+        }
     };
-    let _open = app.metrics.socket();
     let (wire, most) = (accepted.wire, app.session.limits.frame_bytes as usize);
     let running = match raw(upgraded) {
         Raw::Tcp(tcp, early) => {
@@ -80,10 +83,7 @@ async fn serve(app: App, accepted: Accepted, upgrade: OnUpgrade, ambient: Option
         }
         Raw::Other(io) => run(&app, Socket::new(io, Bytes::new(), wire, most), ambient),
     };
-    // What only the handshake needed does not stay for the life of the connection.
-    drop((app, accepted));
-    let ended = running.await;
-    tracing::debug!(?ended, "a WebSocket ended");
+    Some((running, app.metrics.socket()))
 }
 
 /// The connection's own future, boxed: nested in this module's, it would take three times its size.

@@ -22,8 +22,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as RawCod
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// What one read from the peer takes at most; a connection at rest holds no more than this.
-const READ_BUFFER: usize = 2 << 10;
+/// What one read from the peer takes at most. It is read into the stack, so that a connection at rest
+/// holds no buffer.
+const READ: usize = 2 << 10;
+/// What tungstenite keeps ready for the next frame; it grows with the message that is being read.
+const FRAME_BUFFER: usize = 64;
 /// Frames that one write takes.
 const SLICES: usize = 32;
 /// What is kept of pongs that the peer does not take; those above it are left out.
@@ -38,6 +41,8 @@ pub(crate) struct Socket<S> {
     context: WebSocketContext,
     wire: Wire,
     most: usize,
+    /// Read from the peer, and not looked at yet.
+    ahead: Ahead,
     /// Pongs and our part of the closing handshake, framed.
     own: Vec<u8>,
     /// How much of `own` is written.
@@ -57,7 +62,33 @@ struct Farewell {
 struct Face<'a, 'b, S> {
     io: &'a mut S,
     cx: &'a mut Context<'b>,
+    ahead: &'a mut Ahead,
     own: &'a mut Vec<u8>,
+}
+
+/// Bytes that came together with those of a message that was handed on: less than one read.
+#[derive(Default)]
+struct Ahead {
+    bytes: Vec<u8>,
+    seen: usize,
+}
+
+impl Ahead {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Moves what there is, and as much as there is space for, into `buf`.
+    fn take(&mut self, buf: &mut [u8]) -> usize {
+        let rest = &self.bytes[self.seen..];
+        let taken = rest.len().min(buf.len());
+        buf[..taken].copy_from_slice(&rest[..taken]);
+        self.seen += taken;
+        if self.seen == self.bytes.len() {
+            *self = Self::default();
+        }
+        taken
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -65,19 +96,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// longest message that is taken, in bytes.
     pub(crate) fn new(io: S, early: Bytes, wire: Wire, most: usize) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
+            .read_buffer_size(FRAME_BUFFER)
             .write_buffer_size(0)
             .max_write_buffer_size(OWN)
             .max_message_size(Some(most))
             .max_frame_size(Some(most));
-        let early = early.into();
-        let context = WebSocketContext::from_partially_read(early, Role::Server, Some(config));
+        let context = WebSocketContext::new(Role::Server, Some(config));
         Self {
             io,
             sink: None,
             context,
             wire,
             most,
+            // Copied: what came early is a part of the buffer that the request was read into, which
+            // would otherwise stay for the life of the connection.
+            ahead: Ahead { bytes: early.to_vec(), seen: 0 },
             own: Vec::new(),
             own_written: 0,
             ended: false,
@@ -103,7 +136,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
         let mut alive = false;
         loop {
-            let mut face = Face { io: &mut self.io, cx, own: &mut self.own };
+            let mut face =
+                Face { io: &mut self.io, cx, ahead: &mut self.ahead, own: &mut self.own };
             let broken = match self.context.read(&mut face) {
                 Ok(Message::Text(text)) if self.wire.encoding() == Encoding::Json => {
                     return Poll::Ready(Some(Incoming::Message(text.into())));
@@ -206,7 +240,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         ready!(self.write_all(cx, outbox))?;
         if self.farewell.as_mut().is_some_and(|f| !std::mem::replace(&mut f.said, true)) {
             let frame = CloseFrame { code: RawCode::from(code.websocket()), reason: reason.into() };
-            let mut face = Face { io: &mut self.io, cx, own: &mut self.own };
+            let mut face =
+                Face { io: &mut self.io, cx, ahead: &mut self.ahead, own: &mut self.own };
             // Fails only if the peer closed first; then there is nothing to say.
             let _ = self.context.close(&mut face, Some(frame));
         }
@@ -268,12 +303,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Socket<S>
 
 impl<S: AsyncRead + Unpin> Read for Face<'_, '_, S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut buf = ReadBuf::new(buf);
-        match Pin::new(&mut *self.io).poll_read(self.cx, &mut buf) {
-            Poll::Ready(Ok(())) => Ok(buf.filled().len()),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        if !self.ahead.is_empty() {
+            return Ok(self.ahead.take(buf));
         }
+        // What is asked for is often the next few bytes only: as much as is there is read at once.
+        let mut scratch = [0; READ];
+        let long = buf.len() >= READ;
+        let mut into = ReadBuf::new(if long { buf } else { &mut scratch });
+        match Pin::new(&mut *self.io).poll_read(self.cx, &mut into) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
+        }
+        let read = into.filled().len();
+        if long {
+            return Ok(read);
+        }
+        let taken = read.min(buf.len());
+        buf[..taken].copy_from_slice(&scratch[..taken]);
+        if taken < read {
+            *self.ahead = Ahead { bytes: scratch[taken..read].to_vec(), seen: 0 };
+        }
+        Ok(taken)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Entries of rooms, from the hub's rings and from the log into an outbox.
 
+use std::collections::VecDeque;
+
 use futures_util::{FutureExt as _, TryFutureExt as _};
 
 use super::pump::{OUTBOX_BYTES, Pump};
@@ -56,9 +58,12 @@ impl Pump {
         if subscription.end().is_some() {
             return self.session.handle_notice(now, Notice::Ended(slot));
         }
-        if self.places.len() <= slot.index() {
-            self.places.resize_with(slot.index() + 1, || None);
+        let missing = (slot.index() + 1).saturating_sub(self.places.len());
+        if self.places.len() + missing > self.places.capacity() {
+            // Many follow a single room.
+            self.places.reserve_exact(missing.max(self.places.len()));
         }
+        self.places.extend(std::iter::repeat_with(|| None).take(missing));
         self.places[slot.index()] =
             Some(Place { subscription, head: resume.head_seq, due: false, caught_up: false });
         self.mark_due(slot);
@@ -122,6 +127,9 @@ impl Pump {
                     lost = true;
                 }
             }
+        }
+        if self.due.is_empty() {
+            self.due = VecDeque::new();
         }
         lost
     }

@@ -21,9 +21,6 @@ pub struct Outbox {
     begun: usize,
 }
 
-/// Pieces that an emptied outbox keeps room for.
-const SPARE: usize = 4;
-
 impl Outbox {
     /// Adds one or several whole frames.
     pub fn push(&mut self, piece: Bytes) {
@@ -77,9 +74,9 @@ impl Outbox {
             self.begun -= first.len();
             self.pieces.pop_front();
         }
-        if self.pieces.is_empty() && self.pieces.capacity() > SPARE {
-            // A connection that was busy once does not hold its queue for ever.
-            self.pieces.shrink_to(SPARE);
+        if self.pieces.is_empty() {
+            // Most connections are idle, and hold nothing then.
+            self.pieces = VecDeque::new();
         }
     }
 

@@ -15,7 +15,7 @@ use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
 use crate::chat::{Chat, Resume};
 use crate::clock::Timestamp;
-use crate::hub::{self, Closing, Lane, Membership, News, Sink, Subscription};
+use crate::hub::{self, Closing, Lane, Membership, Sink, Subscription};
 use crate::id::{RoomId, Seq, UserId};
 use crate::protocol::frame::{ClientFrame, MarkFrame, MarkState, Request, SignalFrame, Token};
 use crate::protocol::session::{
@@ -31,9 +31,6 @@ pub(super) const OUTBOX_BYTES: usize = 64 * 1024;
 
 /// How long delivered marks are gathered before they are written.
 const MARKS_EVERY: Duration = Duration::from_secs(5);
-
-/// Rooms and notices that a connection keeps room for.
-const NEWS: usize = 8;
 
 /// How long the timer is set for when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -51,8 +48,6 @@ pub(super) struct Pump {
     /// What the transport came with: the cookie of an upgrade.
     pub(super) ambient: Option<Token>,
     pub(super) client: Option<Client>,
-    /// What the bell rang for last; kept for its memory.
-    news: News,
     /// The hub has rung, and its news were not taken yet.
     rung: bool,
     pub(super) wants_ticket: bool,
@@ -105,7 +100,6 @@ impl Pump {
             sink,
             ambient: None,
             client: None,
-            news: News::default(),
             rung: false,
             wants_ticket: false,
             draining: false,
@@ -326,13 +320,12 @@ impl Pump {
     /// The hub rang.
     fn news(&mut self, now: Timestamp) {
         let Some(client) = &self.client else { return };
-        let mut news = std::mem::take(&mut self.news);
-        client.listener.take_into(&mut news);
+        let news = client.listener.take();
         if news.closing == Some(Closing::Revoked) {
             return self.session.handle_notice(now, Notice::Revoked);
         }
         // Notices come first: a room that one has been put out of is not heard of again.
-        for notice in news.notices.drain(..) {
+        for notice in news.notices {
             self.session.handle_notice(now, noticed(notice));
         }
         for room in &news.rooms {
@@ -343,11 +336,6 @@ impl Pump {
             Some(Closing::Draining) if !self.draining => self.drain(),
             Some(Closing::Draining | Closing::Revoked) | None => {}
         }
-        // One busy moment does not make a connection big for ever.
-        news.rooms.clear();
-        news.rooms.shrink_to(NEWS);
-        news.notices.shrink_to(NEWS);
-        self.news = news;
     }
 
     /// Hands in how far this device is, without waiting for it to be written.

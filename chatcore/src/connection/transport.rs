@@ -28,7 +28,7 @@ pub enum Incoming {
 ///   be polled again at any time.
 /// - [`poll_receive`](Self::poll_receive) is not called while the connection cannot take more;
 ///   that, and nothing else, is how a peer is slowed down. The transport reads no further ahead
-///   than one message.
+///   than one message, or a few kilobytes.
 /// - What the transport itself has to say (a WebSocket pong) is written by
 ///   [`poll_write`](Self::poll_write), between frames: never while [`Outbox::mid_piece`].
 ///   [`wants_write`](Self::wants_write) tells that there is such a thing; it gets one chance more

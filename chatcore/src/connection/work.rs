@@ -1,5 +1,6 @@
 //! What a connection has done for it, while it goes on.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -95,6 +96,9 @@ impl Pump {
     pub(super) fn read_on(&mut self) {
         while self.reading < READING && self.outbox.len() < OUTBOX_BYTES {
             let Some((call, request)) = self.waiting.pop_front() else { return };
+            if self.waiting.is_empty() {
+                self.waiting = VecDeque::new();
+            }
             let Some(client) = self.client.clone() else { return };
             self.reading += 1;
             match request {

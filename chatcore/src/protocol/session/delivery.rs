@@ -96,6 +96,11 @@ impl Deliveries {
     pub(super) fn start(&mut self, room: &RoomId, after: Seq, head: Seq) -> Slot {
         let slot = self.slot(room).unwrap_or_else(|| {
             let slot = self.free.pop().unwrap_or_else(|| {
+                // Many follow a single room.
+                let more = self.slots.len().max(1);
+                if self.slots.len() == self.slots.capacity() {
+                    self.slots.reserve_exact(more);
+                }
                 self.slots.push(None);
                 // As long as the cap on subscriptions, itself a `u32`.
                 Slot(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))

@@ -343,7 +343,8 @@ impl Session {
         if let Output::Unsubscribed(slot) = output {
             self.deliveries.release(slot);
         }
-        if self.outputs.is_empty() && self.outputs.capacity() > 16 {
+        if self.outputs.is_empty() {
+            // Most sessions are idle, and hold nothing then.
             self.outputs = VecDeque::new();
         }
         Some(output)
