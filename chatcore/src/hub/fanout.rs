@@ -7,9 +7,11 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use super::lane::Wrote;
 use super::live::{Batch, Span};
@@ -23,6 +25,13 @@ const SLICE: usize = 64;
 
 /// Bytes that one seat is given in a pass; the next pass goes on.
 const PIECE: usize = 64 * 1024;
+
+/// A room whose pass took this long rests before the next one, for [`REST`] percent of that time and
+/// at most [`LONGEST_REST`]: where passes would follow one another without a break, each then has
+/// several entries to tell, at hardly more than the price of one.
+const LONG_PASS: Duration = Duration::from_millis(1);
+const REST: u32 = 40;
+const LONGEST_REST: Duration = Duration::from_millis(5);
 
 /// Rooms with news, by worker.
 #[derive(Debug)]
@@ -58,40 +67,61 @@ impl Fanout {
     }
 }
 
+impl Queue {
+    /// The rooms whose turn it is, once there are any; those that rest are kept in `waiting`.
+    async fn next(&self, waiting: &mut Vec<Arc<Tail>>) -> Vec<Arc<Tail>> {
+        loop {
+            waiting.append(&mut lock(&self.due));
+            let now = Instant::now();
+            let rests = |tail: &Arc<Tail>| lock(&tail.rests_until).filter(|until| *until > now);
+            let due: Vec<_> = waiting.extract_if(.., |tail| rests(tail).is_none()).collect();
+            if !due.is_empty() {
+                return due;
+            }
+            match waiting.iter().filter_map(rests).min() {
+                // Whether it rang or the time has come: both are looked for above.
+                Some(until) => drop(timeout_at(until, self.bell.notified()).await),
+                None => self.bell.notified().await,
+            }
+        }
+    }
+}
+
 impl Hub {
     /// Serves the rooms of one worker, for ever.
     pub(crate) async fn fan_out(self: Arc<Self>, worker: usize) {
         let Some(queue) = self.fanout.queues.get(worker) else { return };
+        let mut waiting = Vec::new();
         loop {
-            queue.bell.notified().await;
-            if AssertUnwindSafe(self.serve(queue)).catch_unwind().await.is_err() {
+            let due = queue.next(&mut waiting).await;
+            if AssertUnwindSafe(self.serve(&due)).catch_unwind().await.is_err() {
                 tracing::error!("telling of entries panicked");
             }
         }
     }
 
-    /// Serves what is due in one queue.
-    async fn serve(&self, queue: &Queue) {
-        loop {
-            let due = std::mem::take(&mut *lock(&queue.due));
-            if due.is_empty() {
-                return;
-            }
-            let mut turn = Turn::new(self, due.len() > 1);
-            for tail in &due {
-                let mut pass = turn.begin(tail);
-                while turn.go_on(&mut pass) {
-                    turn.flush();
-                    tokio::task::yield_now().await;
-                }
-            }
-            turn.flush();
-            if turn.rang {
-                // Those who were rung draw now what they share.
+    /// Makes a pass over each of these rooms.
+    async fn serve(&self, due: &[Arc<Tail>]) {
+        let mut turn = Turn::new(self, due.len() > 1);
+        for tail in due {
+            let begun = Instant::now();
+            let mut pass = turn.begin(tail);
+            while turn.go_on(&mut pass) {
+                turn.flush();
                 tokio::task::yield_now().await;
             }
-            due.iter().for_each(|tail| tail.forget_joined());
+            let took = begun.elapsed();
+            if took >= LONG_PASS {
+                let rest = (took * REST / 100).min(LONGEST_REST);
+                *lock(&tail.rests_until) = Some(begun + took + rest);
+            }
         }
+        turn.flush();
+        if turn.rang {
+            // Those who were rung draw now what they share.
+            tokio::task::yield_now().await;
+        }
+        due.iter().for_each(|tail| tail.forget_joined());
     }
 
     /// Serves what is due in all queues, here and now.

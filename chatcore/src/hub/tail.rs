@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tokio::time::Instant;
+
 use super::live::{Batch, Live, Ring, Span};
 use super::seat::{Seat, SeatState};
 use super::{Listener, Notice, PRESENCE_AUDIENCE, Signal, lock};
@@ -30,6 +32,8 @@ pub(super) struct Tail {
     audience: AtomicUsize,
     /// A pass over the seats is asked for and has not begun.
     pub(super) due: AtomicBool,
+    /// No pass before then.
+    pub(super) rests_until: Mutex<Option<Instant>>,
     all_bytes: Arc<AtomicUsize>,
 }
 
@@ -41,6 +45,7 @@ impl Tail {
             seats: Mutex::default(),
             audience: AtomicUsize::new(0),
             due: AtomicBool::new(false),
+            rests_until: Mutex::default(),
             all_bytes,
         }
     }
