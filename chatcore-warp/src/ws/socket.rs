@@ -47,6 +47,8 @@ pub(crate) struct Socket<S> {
     own: Vec<u8>,
     /// How much of `own` is written.
     own_written: usize,
+    /// All is written, but not through what buffers it on the way (TLS).
+    flushing: bool,
     /// The peer broke the framing or is gone; nothing more is read.
     ended: bool,
     farewell: Option<Farewell>,
@@ -113,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             ahead: Ahead { bytes: early.to_vec(), seen: 0 },
             own: Vec::new(),
             own_written: 0,
+            flushing: false,
             ended: false,
             farewell: None,
         }
@@ -128,6 +131,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     #[cfg(test)]
     pub(in crate::ws) fn kept(&self) -> usize {
         self.own.capacity()
+    }
+
+    #[cfg(test)]
+    pub(in crate::ws) fn io_mut(&mut self) -> &mut S {
+        &mut self.io
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
@@ -194,7 +202,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 ready!(self.write_own(cx))?;
             }
             if outbox.is_empty() {
-                return Pin::new(&mut self.io).poll_flush(cx);
+                let flushed = Pin::new(&mut self.io).poll_flush(cx);
+                self.flushing = flushed.is_pending();
+                return flushed;
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
             // With something of our own to say, only to the end of the piece that was begun.
@@ -270,7 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Socket<S>
     }
 
     fn wants_write(&self) -> bool {
-        self.own_written < self.own.len()
+        self.own_written < self.own.len() || self.flushing
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {

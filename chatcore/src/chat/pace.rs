@@ -75,12 +75,15 @@ impl Pace {
 
     /// Notes that a batch goes now, which was `held` or not.
     pub(super) fn goes(&mut self, commands: &[Command], held: bool, hub: &Hub, now: Instant) {
-        for commands in commands.chunk_by(|a, b| a.room == b.room) {
-            let room = &commands[0].room;
+        let mut messages: HashMap<&RoomId, u32> = HashMap::new();
+        for run in commands.chunk_by(|a, b| a.room == b.room) {
+            *messages.entry(&run[0].room).or_default() += u32::try_from(run.len()).unwrap_or(0);
+        }
+        for (room, messages) in messages {
             if hub.audience(room) < AUDIENCE {
                 self.rooms.remove(room);
             } else if let Some(paced) = self.rooms.get_mut(room) {
-                paced.went(u32::try_from(commands.len()).unwrap_or(u32::MAX), held, now);
+                paced.went(messages, held, now);
             } else {
                 self.make_space(now);
                 self.rooms.insert(room.clone(), Room::new(now));
@@ -144,6 +147,34 @@ mod tests {
         assert!(!paced(1, 5 * MS).0.is_busy(Instant::now() + PAUSE));
         assert!(paced(1, 2 * MS).0.is_busy(Instant::now() + PAUSE));
         assert!(paced(64, 10 * MS).0.is_busy(Instant::now() + PAUSE));
+    }
+
+    #[tokio::test]
+    async fn two_busy_rooms_whose_messages_alternate_are_both_held() {
+        let hub = std::sync::Arc::new(Hub::new(1));
+        let rooms = ["a", "b"].map(|name| RoomId::parse(name).expect("valid"));
+        let user = crate::id::UserId::parse("ann").expect("valid");
+        let mut listening = Vec::new();
+        for room in &rooms {
+            for _ in 0..AUDIENCE {
+                let listener = hub.connect(user.clone(), None);
+                listening.push(hub.subscribe(&listener, room));
+            }
+        }
+        let commands: Vec<_> = (0..6)
+            .map(|n| Command {
+                room: rooms[n % 2].clone(),
+                actor: crate::room::Actor::User(user.clone()),
+                at: crate::clock::Timestamp(0),
+                action: Action::Leave,
+            })
+            .collect();
+        let (mut pace, mut now) = (Pace::default(), Instant::now());
+        for _ in 0..200 {
+            now += 5 * MS;
+            pace.goes(&commands, true, &hub, now);
+        }
+        assert!(pace.rooms.values().all(|room| room.is_busy(now)), "{:?}", pace.rooms);
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl Pump {
         if subscription.end().is_some() {
             return self.session.handle_notice(now, Notice::Ended(slot));
         }
+        self.leave(slot);
         let missing = (slot.index() + 1).saturating_sub(self.places.len());
         if self.places.len() + missing > self.places.capacity() {
             // Many follow a single room.
@@ -71,8 +72,9 @@ impl Pump {
 
     /// Lets go of a room.
     pub(super) fn leave(&mut self, slot: Slot) {
-        if let Some(place) = self.places.get_mut(slot.index()) {
-            *place = None;
+        let place = self.places.get_mut(slot.index()).and_then(Option::take);
+        if place.is_some_and(|place| place.caught_up) {
+            self.caught_up.retain(|other| *other != slot);
         }
     }
 
@@ -181,9 +183,9 @@ impl Pump {
         }
         for slot in std::mem::take(&mut self.caught_up) {
             let Some(Some(place)) = self.places.get_mut(slot.index()) else { continue };
-            place.caught_up = false;
             // One that is due is drawn from first.
-            if !place.due
+            if std::mem::take(&mut place.caught_up)
+                && !place.due
                 && let (Some(next), Some(limit)) =
                     (self.session.next(slot), self.session.limit(slot))
             {

@@ -9,8 +9,9 @@
 //!              └──────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A [`Connection`] is pulled, not pushed: it holds a cursor for each room, and takes entries from
-//! the hub's rings when its outbox has room for them. What it holds for a client is bounded,
+//! A [`Connection`] holds a cursor for each room, and takes entries from the hub's rings when its
+//! outbox has room for them. While it has nothing to write, it lends its cursors to the hub, which
+//! then writes to the transport's [`Sink`] without it (see [`hub`](crate::hub)). What it holds for a client is bounded,
 //! whatever the client does: an outbox, a number of requests, one page of a log.
 
 mod answer;
@@ -34,6 +35,7 @@ use futures_util::stream::StreamExt as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::chat::Chat;
+use crate::hub::Closing;
 pub use crate::hub::Sink;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
@@ -96,8 +98,10 @@ impl<T: Transport> Connection<T> {
             match self.next(timer.as_mut()).await {
                 Event::Received(None) | Event::Broken => {
                     self.pump.submit_marks();
-                    // What the transport has to answer to a goodbye.
+                    // What the transport has to answer to a goodbye, and nothing after it.
                     let Self { transport, pump } = self;
+                    pump.places.clear();
+                    pump.caught_up.clear();
                     poll_fn(|cx| {
                         let _ = pump.poll_write(cx, transport);
                         Poll::Ready(())
@@ -152,14 +156,21 @@ impl<T: Transport> Connection<T> {
         self.pump.submit_marks();
         // Rooms and requests are let go of before the goodbye, which may take a while.
         self.pump.places.clear();
+        self.pump.caught_up.clear();
         self.pump.work.clear();
         self.pump.reclaim();
-        self.pump.client = None;
+        let client = self.pump.client.take();
         if matches!(code, CloseCode::Revoked | CloseCode::SlowConsumer) {
             self.pump.outbox.abandon(self.transport.wire());
         }
         let (transport, outbox) = (&mut self.transport, &mut self.pump.outbox);
-        let goodbye = poll_fn(|cx| transport.poll_close(cx, outbox, code, reason));
+        let goodbye = poll_fn(|cx| {
+            let why = client.as_ref().and_then(|client| client.listener.closing());
+            if why == Some(Closing::Revoked) {
+                outbox.abandon(transport.wire());
+            }
+            transport.poll_close(cx, outbox, code, reason)
+        });
         // A peer that does not take it is left without one.
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         Ended::Closed(code)

@@ -15,7 +15,7 @@ use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
 use crate::chat::{Chat, Resume};
 use crate::clock::Timestamp;
-use crate::hub::{self, Closing, Lane, Membership, Sink, Subscription};
+use crate::hub::{self, Closing, Membership, Sink, Subscription};
 use crate::id::{RoomId, Seq, UserId};
 use crate::protocol::frame::{ClientFrame, MarkFrame, MarkState, Request, SignalFrame, Token};
 use crate::protocol::session::{
@@ -168,12 +168,12 @@ impl Pump {
         cx: &mut Context<'_>,
         transport: &mut impl Transport,
     ) -> Option<Event> {
-        let closing = self.client.as_ref().and_then(|client| client.listener.closing());
-        if closing == Some(Closing::Revoked) {
+        let listener = self.client.as_ref().map(|client| &client.listener);
+        // Held first, looked at second: a revocation either waits for this write, or is seen.
+        let mut lane = listener.map(|listener| listener.lane().hold());
+        if listener.and_then(|listener| listener.closing()) == Some(Closing::Revoked) {
             return Some(Event::Rang);
         }
-        let lane = self.client.as_ref().map(|client| client.listener.lane());
-        let mut lane = lane.map(Lane::hold);
         if let Some((pieces, begun)) = lane.as_mut().and_then(|lane| lane.reclaim()) {
             self.outbox.put_first(pieces, begun);
         }

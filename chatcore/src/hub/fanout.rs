@@ -33,6 +33,9 @@ const LONG_PASS: Duration = Duration::from_millis(1);
 const REST: u32 = 40;
 const LONGEST_REST: Duration = Duration::from_millis(5);
 
+/// How long rooms are left alone when a pass over one of them panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
 /// Rooms with news, by worker.
 #[derive(Debug)]
 pub(super) struct Fanout {
@@ -95,7 +98,15 @@ impl Hub {
         loop {
             let due = queue.next(&mut waiting).await;
             if AssertUnwindSafe(self.serve(&due)).catch_unwind().await.is_err() {
-                tracing::error!("telling of entries panicked");
+                tracing::error!("telling of entries panicked; trying again");
+                let later = Instant::now() + AFTER_PANIC;
+                for tail in due {
+                    // Those whose pass had not begun are not to blame.
+                    if !tail.due.swap(false, Ordering::AcqRel) {
+                        *lock(&tail.rests_until) = Some(later);
+                    }
+                    self.fanout.due(tail);
+                }
             }
         }
     }
@@ -150,6 +161,13 @@ struct Turn<'a> {
     /// A bell was rung.
     rang: bool,
     delivered: u32,
+}
+
+impl Drop for Turn<'_> {
+    /// What was gathered and not flushed, because something panicked, is for the tasks to write.
+    fn drop(&mut self) {
+        self.gathered.iter().for_each(|listener| listener.rouse());
+    }
 }
 
 /// One room's pass: its entries up to a place, to each of its seats.

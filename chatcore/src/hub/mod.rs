@@ -33,7 +33,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-pub(crate) use lane::Lane;
 pub use lane::Sink;
 use listener::Hears;
 pub use listener::{Closing, Listener, Membership, News, Notice, Signal};

@@ -231,3 +231,30 @@ fn nobody_is_named_in_a_crowd() {
     assert_eq!(presence(first).len(), PRESENCE_AUDIENCE - 1);
     assert_eq!(subscription.present(), []);
 }
+
+/// A way to a peer that fails in a manner that no way should.
+#[derive(Debug)]
+struct Panics;
+
+impl Sink for Panics {
+    fn try_write(&self, _slices: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+        panic!("a test's sink")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_pass_leaves_no_room_silent() {
+    let hub = Arc::new(Hub::new(1));
+    let worker = tokio::spawn(Arc::clone(&hub).fan_out(0));
+    let (ann, ben) = (hub.connect(user("ann"), None), hub.connect(user("ben"), None));
+    let other = RoomId::parse("other").expect("a sound id");
+    let bad = hub.subscribe(&ann, &room());
+    let _good = hub.subscribe(&ben, &other);
+    ann.lane().attach(Some(Arc::new(Panics)), crate::protocol::Wire::WebSocketJson);
+    bad.grant(Seq(1), Seq(100));
+    ann.lane().hold().settle(true);
+    hub.publish(vec![message(1), Entry { room: other.clone(), ..message(1) }]);
+    tokio::time::timeout(std::time::Duration::from_secs(60), ben.ring()).await.expect("rung");
+    assert_eq!(ben.take().rooms, [other]);
+    worker.abort();
+}

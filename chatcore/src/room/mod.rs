@@ -1,8 +1,8 @@
 //! Rooms, members, roles: what they are, and the rules.
 //!
 //! The rules are pure: [`plan`] takes what is known of a room (a [`View`]) and a
-//! [`Command`], and says what becomes of it. A store runs them under the room's lock, in the
-//! transaction that writes, so that nothing changes between the check and the deed.
+//! [`Command`], and says what becomes of it. A store runs them under the room's lock, which
+//! is held until what they decided is written, so that nothing changes between the check and the deed.
 //!
 //! ```text
 //! Command ─ needs ─► store loads a View under the lock ─► decide ─► Changes ─► store writes, commits

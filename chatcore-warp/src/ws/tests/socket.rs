@@ -230,3 +230,67 @@ async fn what_came_with_the_handshake_is_read_first() {
     near.read_to_end(&mut scrap).await.unwrap();
     assert!(scrap.is_empty());
 }
+
+/// A stream that takes what is written into a buffer of its own, and does not flush at once: TLS.
+#[derive(Debug, Default)]
+struct Buffers {
+    kept: Vec<u8>,
+    left: Vec<u8>,
+    stuck: bool,
+}
+
+impl tokio::io::AsyncRead for Buffers {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+        _buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Pending
+    }
+}
+
+impl tokio::io::AsyncWrite for Buffers {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        self.kept.extend_from_slice(bytes);
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        if self.stuck {
+            return std::task::Poll::Pending;
+        }
+        let kept = std::mem::take(&mut self.kept);
+        self.left.extend(kept);
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn what_a_stream_buffers_is_flushed_in_the_end() {
+    let io = Buffers { stuck: true, ..Buffers::default() };
+    let mut socket = Socket::new(io, Bytes::new(), Wire::WebSocketJson, MOST);
+    let mut outbox = Outbox::default();
+    outbox.push(pong(1));
+    let pending =
+        poll_fn(|cx| std::task::Poll::Ready(socket.poll_write(cx, &mut outbox).is_pending()));
+    assert!(pending.await && outbox.is_empty());
+    assert!(socket.wants_write(), "it has to be asked again");
+    socket.io_mut().stuck = false;
+    poll_fn(|cx| socket.poll_write(cx, &mut outbox)).await.unwrap();
+    assert!(!socket.wants_write());
+    assert_eq!(socket.io_mut().left, pong(1));
+}

@@ -192,3 +192,24 @@ async fn nothing_comes_of_a_room_after_it_was_left_alone() {
     let more = tokio::time::timeout(Duration::from_millis(50), bob.next());
     assert!(more.await.is_err(), "the subscription has ended");
 }
+
+#[tokio::test]
+async fn subscribing_anew_while_the_pipe_is_full_doubles_nothing() {
+    let chat = chat().await;
+    let room = room_of(&chat, &["alice", "bob"]).await;
+    let (transport, io) = memory_transport(Wire::WebSocketJson, 500);
+    let connection = Connection::new(chat.clone(), transport, Arc::new(Config::default()));
+    let mut bob = welcomed(Peer { io, ended: tokio::spawn(connection.run()) }, "bob").await;
+    for n in 0..50 {
+        bob.send(&json!({"op": "subscribe", "id": 2 * n, "room": room})).await;
+        bob.send(&json!({"op": "unsubscribe", "id": 2 * n + 1, "room": room})).await;
+        settle().await;
+    }
+    bob.send(&json!({"op": "subscribe", "id": 999, "room": room})).await;
+    while bob.next().await.expect("open")["id"] != 999 {}
+    settle().await;
+    for n in 0..20 {
+        say(&chat, &room, "alice", &n.to_string()).await;
+        assert_eq!(bob.next_text().await, n.to_string());
+    }
+}

@@ -15,7 +15,7 @@ const ROWS_AHEAD: usize = 1024;
 
 /// The write-ahead log is moved into the file when it has this many pages (32 MiB), which takes some
 /// ten milliseconds. Rooms and names lie all over their tables: the longer the log, the more of their
-/// pages are written once for many messages. A quarter of it took a tenth more of a processor.
+/// pages are written once for many messages.
 const LOG_PAGES: &str = "8192";
 
 /// The write-ahead log is cut back to this after a checkpoint, in bytes.

@@ -1,7 +1,7 @@
 //! What took effect once, a moment ago.
 //!
 //! The table `sends` is a tree in the order of hashes, so that each new name falls on a page of its
-//! own: a commit that put its names there at once would write a whole page for each, ten times the
+//! own: a commit that put its names there at once would write a whole page for each, many times the
 //! message itself. So a commit lays them down as one row of `sends_recent`, in the order in which they
 //! came, and they are kept in memory too. When there are many they are filed: put into `sends` in the
 //! tree's order, a slice with each later commit, where neighbours share their page.

@@ -9,8 +9,8 @@ use crate::store::StoreError;
 
 /// Statements that run one after another, until one fails, in a single call.
 ///
-/// The text is put together from constants, in a fixed order, so that there are few different ones
-/// and SQLite keeps them prepared; what varies is in the arguments. Each `?` takes the next argument,
+/// The text is put together from constants, in a fixed order, so that the usual ones come again and
+/// again and SQLite keeps them prepared; what varies is in the arguments. Each `?` takes the next argument,
 /// across the borders of statements.
 #[derive(Default)]
 pub(super) struct Script {
