@@ -12,16 +12,22 @@
 //! A [`Connection`] is pulled, not pushed: it holds a cursor for each room, and takes entries from
 //! the hub's rings when its outbox has room for them. What it holds for a client is bounded,
 //! whatever the client does: an outbox, a number of requests, one page of a log.
+//!
+//! Over a transport that has a way of its own to the peer for each room ([`Ways`]), the rooms do not
+//! share the outbox: each waits for its own reader alone.
 
 mod answer;
 mod entries;
 mod identify;
 mod outbox;
 mod page;
+mod pieces;
 mod pump;
+mod routes;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod ways;
 mod work;
 
 use std::future::{Future, pending, poll_fn};
@@ -39,8 +45,10 @@ use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
 use crate::protocol::session::Config;
 pub use outbox::Outbox;
+pub use pieces::Pieces;
 use pump::{Event, OUTBOX_BYTES, Pump};
 pub use transport::{Incoming, Transport};
+pub use ways::{Ending, Way, Ways};
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -67,7 +75,7 @@ pub struct Connection<T> {
 impl<T: Transport> Connection<T> {
     /// A connection that has just come in over `transport`, within the bounds of `config`.
     pub fn new(chat: Chat, transport: T, config: Arc<Config>) -> Self {
-        let pump = Pump::new(chat, config, transport.sink());
+        let pump = Pump::new(chat, config, transport.sink(), transport.has_ways());
         Self { transport, pump }
     }
 
@@ -157,6 +165,8 @@ impl<T: Transport> Connection<T> {
         self.pump.client = None;
         if matches!(code, CloseCode::Revoked | CloseCode::SlowConsumer) {
             self.pump.outbox.abandon(self.transport.wire());
+        } else if let Some(ways) = self.pump.outbox.ways_mut() {
+            ways.finish();
         }
         let (transport, outbox) = (&mut self.transport, &mut self.pump.outbox);
         let goodbye = poll_fn(|cx| transport.poll_close(cx, outbox, code, reason));

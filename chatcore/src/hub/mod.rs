@@ -284,6 +284,9 @@ pub const MARKS_AUDIENCE: usize = 50;
 /// Rooms in which at most so many listen are told who of their members comes and goes.
 pub const PRESENCE_AUDIENCE: usize = 100;
 
+/// The kind of signal that tells who of a room's members comes and goes.
+pub const PRESENCE: &str = "presence";
+
 /// Someone's way in or out, as an entry tells it.
 struct Moved {
     user: UserId,
