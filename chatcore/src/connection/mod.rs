@@ -139,6 +139,10 @@ impl<T: Transport> Connection<T> {
             if let Some(event) = pump.poll_write(cx, transport) {
                 return Poll::Ready(event);
             }
+            if pump.outbox.work() > 0 && !timer.is_elapsed() {
+                // From now on it counts for how long it stays.
+                pump.arm(timer.as_mut());
+            }
             if let Poll::Ready(Some(done)) = pump.work.poll_next_unpin(cx) {
                 return Poll::Ready(Event::Done(done));
             }
