@@ -317,6 +317,14 @@ impl Ways {
             let since = state.still?;
             (since.after(STANDSTILL) <= now).then_some((since, *slot))
         });
-        still.min().map(|(_, slot)| slot)
+        let slot = still.min().map(|(_, slot)| slot)?;
+        if let Some(state) = self.by_slot.get(&slot).and_then(|way| self.ways.get_mut(way)) {
+            // Whatever comes of it, it is not named again at once.
+            state.still = Some(now);
+        }
+        Some(slot)
     }
 }
+
+#[cfg(test)]
+mod tests;
