@@ -1,4 +1,4 @@
-//! The chat server: HTTP and WebSocket, data in a folder, nothing to install.
+//! The chat server: HTTP, WebSocket and QUIC, data in a folder, nothing to install.
 //!
 //! ```sh
 //! cargo run --release --example server
@@ -6,9 +6,10 @@
 //! ```
 
 use std::error::Error;
-use std::io::Write as _;
-use std::net::SocketAddr;
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use chatcore::Chat;
@@ -17,15 +18,18 @@ use chatcore::attachment::blobs::{BlobStore, FileBlobs, MemoryBlobs};
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
 use chatcore::mail::OutboxMailer;
+use chatcore_quic::Certificate;
+use chatcore_quic::server::SelfSigned;
 use chatcore_warp::body::BodyLimits;
 use chatcore_warp::serve::{ServeConfig, Stopped, TrustedProxies, serve};
 #[cfg(feature = "tls")]
 use chatcore_warp::serve::{Tls, serve_with};
 use chatcore_warp::{Config, routes};
 use clap::{Parser, ValueEnum};
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 
-/// A chat server: accounts, rooms, messages and files over HTTP and WebSocket.
+/// A chat server: accounts, rooms, messages and files over HTTP, WebSocket and QUIC.
 #[derive(Debug, Parser)]
 #[command(name = "server", version)]
 struct Options {
@@ -33,9 +37,9 @@ struct Options {
     #[arg(long, env = "CHATCORE_HTTP", default_value = "127.0.0.1:3030", value_name = "ADDR")]
     http: SocketAddr,
 
-    /// Where to listen for QUIC; this build has none yet, so `off` is the only value.
-    #[arg(long, env = "CHATCORE_QUIC", default_value = "off", value_name = "ADDR|off")]
-    quic: String,
+    /// Where to listen for QUIC (UDP), or `off`.
+    #[arg(long, env = "CHATCORE_QUIC", default_value = "127.0.0.1:4433", value_name = "ADDR|off")]
+    quic: Quic,
 
     /// Where everything is kept; made if it is not there.
     #[arg(long, env = "CHATCORE_DATA", default_value = "chatcore-data", value_name = "DIR")]
@@ -69,7 +73,8 @@ struct Options {
     #[arg(long, env = "CHATCORE_TRUSTED_PROXY", value_delimiter = ',', value_name = "CIDR")]
     trusted_proxy: Vec<String>,
 
-    /// The certificate chain to serve HTTPS under, in PEM form; needs `--features tls`.
+    /// The certificate chain to serve HTTPS and QUIC under, in PEM form; HTTPS needs `--features tls`
+    /// [default: plain HTTP, and QUIC under a certificate of its own, kept in DATA]
     #[arg(long, env = "CHATCORE_TLS_CERT", requires = "tls_key", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 
@@ -86,6 +91,23 @@ struct Options {
 enum Switch {
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Quic {
+    At(SocketAddr),
+    Off,
+}
+
+impl FromStr for Quic {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text.parse().map(Self::At).map_err(|_| "say ADDRESS:PORT, or off"),
+        }
+    }
 }
 
 type Fault = Box<dyn Error + Send + Sync>;
@@ -121,20 +143,80 @@ async fn run(options: Options) -> Result<(), Fault> {
         serving = serving.with_max_connections(1 << 20).with_max_per_address(1 << 20);
         web = web.without_limits();
     }
-    println!("{}", greeting(http, &options));
+    let quic = quic(&options)?;
+    println!("{}", greeting(http, quic.as_ref(), &options)?);
 
-    let stopped = match (&options.tls_cert, &options.tls_key) {
-        (Some(chain), Some(key)) => {
-            serve_tls(listener, chat.clone(), web, serving, (chain, key)).await?
+    let stop = stop(chat.clone()).boxed().shared();
+    let native = serve_quic(quic, &options, chat.clone(), stop.clone());
+    let web = async {
+        match (&options.tls_cert, &options.tls_key) {
+            (Some(chain), Some(key)) => {
+                serve_tls(listener, chat.clone(), web, serving, (chain, key), stop).await
+            }
+            _ => Ok(serve(listener, routes(chat.clone(), web), serving, stop).await),
         }
-        _ => serve(listener, routes(chat.clone(), web), serving, stop(chat.clone())).await,
     };
+    let (stopped, drained) = tokio::try_join!(web, native)?;
     chat.shutdown().await;
     match stopped {
-        Stopped::Drained => println!("stopped; everything acknowledged is on disk"),
-        Stopped::Cut => println!("stopped; some connections were cut, and can resume"),
+        Stopped::Drained if drained => println!("stopped; everything acknowledged is on disk"),
+        _ => println!("stopped; some connections were cut, and can resume"),
     }
     Ok(())
+}
+
+/// The socket for QUIC and what to show on it, unless it is off.
+fn quic(options: &Options) -> Result<Option<(UdpSocket, Certificate)>, Fault> {
+    let Quic::At(address) = options.quic else { return Ok(None) };
+    let socket = UdpSocket::bind(address).map_err(|e| {
+        format!("cannot listen for QUIC on {address}: {e}; choose another with --quic ADDR, or say --quic off")
+    })?;
+    let certificate = match (&options.tls_cert, &options.tls_key) {
+        (Some(chain), Some(key)) => Certificate::from_pem(&read(chain)?, &read(key)?)
+            .map_err(|e| with_causes("--tls-cert, --tls-key", &e))?,
+        _ => own_certificate(&options.data)?,
+    };
+    Ok(Some((socket, certificate)))
+}
+
+/// Serves QUIC, if it is on. Returns whether every connection ended by itself.
+async fn serve_quic(
+    quic: Option<(UdpSocket, Certificate)>,
+    options: &Options,
+    chat: Chat,
+    stop: impl Future<Output = ()>,
+) -> Result<bool, Fault> {
+    let Some((socket, certificate)) = quic else { return Ok(true) };
+    let mut config = chatcore_quic::Config::new(certificate);
+    if options.limits == Switch::Off {
+        config = config
+            .with_max_connections(1 << 20)
+            .with_max_per_address(1 << 20)
+            .with_max_handshakes(1 << 20)
+            .with_retry_above(1 << 20);
+    }
+    let stopped = chatcore_quic::serve(socket, chat, config, stop).await;
+    let stopped = stopped.map_err(|e| format!("QUIC: {e}; --quic off serves without it"))?;
+    Ok(stopped == chatcore_quic::Stopped::Drained)
+}
+
+/// A certificate that nobody vouches for, made at the first start, so that clients that were told its
+/// fingerprint know the server again.
+fn own_certificate(data: &Path) -> Result<Certificate, Fault> {
+    let path = data.join("quic.pem");
+    if !path.exists() {
+        let made = SelfSigned::make()?;
+        write_private(&path, (made.chain + &made.key).as_bytes())?;
+    }
+    let both = read(&path)?;
+    Certificate::from_pem(&both, &both).map_err(|e| {
+        let said = with_causes(&path.display().to_string(), &e);
+        format!("{said}; delete it to have a new one made").into()
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
 }
 
 #[cfg(feature = "tls")]
@@ -144,13 +226,11 @@ async fn serve_tls(
     web: Config,
     serving: ServeConfig,
     (chain, key): (&Path, &Path),
+    stop: impl Future<Output = ()>,
 ) -> Result<Stopped, Fault> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
-    };
     let tls = Tls::from_pem(&read(chain)?, &read(key)?)
         .map_err(|e| with_causes("--tls-cert, --tls-key", &e))?;
-    Ok(serve_with(listener, tls, routes(chat.clone(), web), serving, stop(chat)).await)
+    Ok(serve_with(listener, tls, routes(chat, web), serving, stop).await)
 }
 
 #[cfg(not(feature = "tls"))]
@@ -160,6 +240,7 @@ async fn serve_tls(
     _: Config,
     _: ServeConfig,
     _: (&Path, &Path),
+    _: impl Future<Output = ()>,
 ) -> Result<Stopped, Fault> {
     Err("this build has no TLS: run it with --features tls, or put a proxy in front".into())
 }
@@ -173,9 +254,6 @@ async fn stop(chat: Chat) {
 
 /// The chat that the options describe.
 async fn app(options: &Options) -> Result<Chat, Fault> {
-    if options.quic != "off" {
-        return Err("this build has no QUIC yet: leave --quic out, or say --quic off".into());
-    }
     if options.bus != "local:" {
         return Err(format!("there is no bus `{}`: use `local:`", options.bus).into());
     }
@@ -258,32 +336,52 @@ fn secret(path: &Path) -> Result<Secret, Fault> {
         })?),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let secret = Secret::random(&SystemRandom);
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(path)?;
-            file.write_all(secret.expose())?;
-            file.sync_all()?;
+            write_private(path, secret.expose())?;
             Ok(secret)
         }
         Err(e) => Err(format!("cannot read {}: {e}", path.display()).into()),
     }
 }
 
-fn greeting(http: SocketAddr, options: &Options) -> String {
+/// Makes a file for the owner's eyes only.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn greeting(
+    http: SocketAddr,
+    quic: Option<&(UdpSocket, Certificate)>,
+    options: &Options,
+) -> Result<String, Fault> {
+    let quic = match quic {
+        Some((socket, certificate)) => {
+            format!(
+                "{}   (chatcore/1)\n\x20            certificate SHA-256 {}",
+                socket.local_addr()?,
+                certificate.fingerprint()
+            )
+        }
+        None => "off".to_owned(),
+    };
     let data = options.data.display();
     let s = if options.tls_cert.is_some() { "s" } else { "" };
-    format!(
+    Ok(format!(
         "chatcore serves\n\
          \x20 page       http{s}://{http}/\n\
          \x20 WebSocket  ws{s}://{http}/ws   (chatcore.v1.json, chatcore.v1.msgpack)\n\
+         \x20 QUIC       {quic}\n\
          \x20 REST       http{s}://{http}/api/v1   described by /api/v1/openapi.json\n\
          \x20 data       {data}\n\
          Try first: open the page in two browsers, or\n\
          \x20 curl -s http{s}://{http}/auth/register -H 'content-type: application/json' \\\n\
          \x20   -d '{{\"nickName\":\"Ann\",\"userName\":\"ann\",\"password\":\"correct horse\",\"confirmPassword\":\"correct horse\"}}'"
-    )
+    ))
 }
 
 /// Waits for Ctrl-C, or for SIGTERM where there is such a thing.

@@ -1,4 +1,17 @@
-//! chatcore over QUIC, with quinn. Not written yet: the crate keeps the name and the place.
+//! A [`Chat`](chatcore::Chat) over QUIC, with quinn.
 //!
-//! The protocol that it will carry is in [`chatcore::protocol`](https://docs.rs/chatcore), and is
-//! spoken over WebSocket by `chatcore-warp` today.
+//! ```text
+//!              ┌ control stream, opened by the client: requests ►  ◄ answers, notices
+//!  connection ─┼ a stream for each subscribed room, opened by the server:  ◄ events, gap
+//!              └ datagrams: ◄ signals ►
+//! ```
+//!
+//! The protocol is that of [`chatcore::protocol`], which says what goes where; frames are
+//! [`Wire::Quic`](chatcore::protocol::Wire::Quic). See [`server`] for how to serve it.
+
+pub mod server;
+
+pub use server::{Certificate, Config, Counters, Stopped, serve};
+
+/// What the protocol is called in the handshake.
+pub const ALPN: &[u8] = b"chatcore/1";

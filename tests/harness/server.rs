@@ -72,6 +72,8 @@ impl Server {
         command.arg("--data").arg(self.data.path().join("data"));
         command.args(&self.arguments).current_dir(self.data.path());
         command.env("RUST_BACKTRACE", "1");
+        // Its port is fixed unless it is chosen; an argument outranks this.
+        command.env("CHATCORE_QUIC", "off");
         let process = self.process.insert(Process::start("the server", command));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let end = Instant::now() + PATIENCE;

@@ -49,6 +49,7 @@ impl Pump {
     /// Follows a room from now on, if the session agrees.
     pub(super) fn follow(
         &mut self,
+        wire: Wire,
         now: Timestamp,
         slot: Option<Slot>,
         begun: (Subscription, Resume),
@@ -65,6 +66,7 @@ impl Pump {
             self.places.reserve_exact(missing.max(self.places.len()));
         }
         self.places.extend(std::iter::repeat_with(|| None).take(missing));
+        self.open_way(slot, subscription.room(), &resume, wire);
         self.places[slot.index()] =
             Some(Place { subscription, head: resume.head_seq, due: false, caught_up: false });
         self.mark_due(slot);
@@ -110,9 +112,9 @@ impl Pump {
     /// Gives every place that is due its turn, while there is room in the outbox. Returns whether
     /// the session has something to say about it.
     pub(super) fn fill(&mut self, wire: Wire, now: Timestamp) -> bool {
-        let mut lost = false;
+        let mut lost = self.make_room(now);
         for _ in 0..self.due.len() {
-            if self.outbox.len() >= OUTBOX_BYTES {
+            if self.outbox.ways().is_none() && self.outbox.len() >= OUTBOX_BYTES {
                 break;
             }
             let Some(slot) = self.due.pop_front() else { break };
@@ -146,25 +148,35 @@ impl Pump {
         let allowance = session.allowance(slot);
         // Answer first, read second: what comes after the reading rings again.
         place.subscription.answer();
-        if allowance == 0 {
+        let room = match outbox.ways_mut() {
+            Some(ways) => {
+                ways.set_live(slot, session.delivery(slot) == Some(DeliveryState::Live));
+                ways.room(slot)
+            }
+            None => OUTBOX_BYTES.saturating_sub(outbox.len()),
+        };
+        if allowance == 0 || room == 0 {
             let (due, fell_off) = match place.subscription.read(cursor, |_| false) {
                 Read::Upto(_) => (true, false),
                 Read::Behind(_) => (true, session.delivery(slot) == Some(DeliveryState::Live)),
                 Read::Nothing => (cursor < place.head, false),
                 Read::Ended => (false, false),
             };
-            if due {
+            // A way on which nothing moves is a matter of that room alone, and no stall.
+            if due && allowance == 0 {
                 session.handle_blocked(now, slot);
             }
             return if fell_off { Turn::Lost } else { Turn::Done };
         }
-        let room = OUTBOX_BYTES.saturating_sub(outbox.len());
         match place.subscription.draw(cursor, wire, allowance, room) {
             Ok((batch, more)) => {
                 chat.hub().traffic().delivered(batch.entries);
                 session.delivered(slot, batch.upto);
                 place.head = place.head.max(batch.upto);
-                outbox.push(batch.bytes);
+                match outbox.ways_mut() {
+                    Some(ways) => ways.push(slot, batch.bytes),
+                    None => outbox.push(batch.bytes),
+                }
                 if more { Turn::Later } else { Turn::CaughtUp }
             }
             Err(Read::Behind(_)) => Turn::Page { after: cursor, limit: allowance },
@@ -272,8 +284,12 @@ impl Pump {
         let entries = page.iter().take(allowance).take_while(theirs);
         let mut delivered = 0;
         for entry in entries {
+            match self.outbox.ways_mut() {
+                Some(ways) if !ways.takes_more(slot) => break,
+                Some(ways) => ways.push(slot, wire.event(entry)),
+                None => self.outbox.push(wire.event(entry)),
+            }
             delivered += 1;
-            self.outbox.push(wire.event(entry));
             self.session.delivered(slot, entry.seq);
             place.head = place.head.max(entry.seq);
         }
@@ -282,7 +298,7 @@ impl Pump {
     }
 
     /// A place cannot go on: the client is told, and is to come again.
-    fn lose(&mut self, now: Timestamp, slot: Slot, reason: GapReason) {
+    pub(super) fn lose(&mut self, now: Timestamp, slot: Slot, reason: GapReason) {
         let Some(Some(place)) = self.places.get(slot.index()) else { return };
         let newest = place.subscription.newest().unwrap_or(place.head);
         let (epoch, head_seq) = (self.chat.epoch().clone(), place.head.max(newest));

@@ -13,16 +13,22 @@
 //! outbox has room for them. While it has nothing to write, it lends its cursors to the hub, which
 //! then writes to the transport's [`Sink`] without it (see [`hub`](crate::hub)). What it holds for a client is bounded,
 //! whatever the client does: an outbox, a number of requests, one page of a log.
+//!
+//! Over a transport that has a way of its own to the peer for each room ([`Ways`]), the rooms do not
+//! share the outbox: each waits for its own reader alone.
 
 mod answer;
 mod entries;
 mod identify;
 mod outbox;
 mod page;
+mod pieces;
 mod pump;
+mod routes;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod ways;
 mod work;
 
 use std::future::{Future, pending, poll_fn};
@@ -41,8 +47,10 @@ use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
 use crate::protocol::session::Config;
 pub use outbox::Outbox;
+pub use pieces::Pieces;
 use pump::{Event, OUTBOX_BYTES, Pump};
 pub use transport::{Incoming, Transport};
+pub use ways::{Ending, Way, Ways};
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -69,7 +77,7 @@ pub struct Connection<T> {
 impl<T: Transport> Connection<T> {
     /// A connection that has just come in over `transport`, within the bounds of `config`.
     pub fn new(chat: Chat, transport: T, config: Arc<Config>) -> Self {
-        let pump = Pump::new(chat, config, transport.sink());
+        let pump = Pump::new(chat, config, transport.sink(), transport.has_ways());
         Self { transport, pump }
     }
 
@@ -135,6 +143,10 @@ impl<T: Transport> Connection<T> {
             if let Some(event) = pump.poll_write(cx, transport) {
                 return Poll::Ready(event);
             }
+            if pump.outbox.work() > 0 && !timer.is_elapsed() {
+                // From now on it counts for how long it stays.
+                pump.arm(timer.as_mut());
+            }
             if let Poll::Ready(Some(done)) = pump.work.poll_next_unpin(cx) {
                 return Poll::Ready(Event::Done(done));
             }
@@ -162,6 +174,8 @@ impl<T: Transport> Connection<T> {
         let client = self.pump.client.take();
         if matches!(code, CloseCode::Revoked | CloseCode::SlowConsumer) {
             self.pump.outbox.abandon(self.transport.wire());
+        } else if let Some(ways) = self.pump.outbox.ways_mut() {
+            ways.finish();
         }
         let (transport, outbox) = (&mut self.transport, &mut self.pump.outbox);
         let goodbye = poll_fn(|cx| {

@@ -2,63 +2,70 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::mem;
 
 use bytes::Bytes;
 
+use super::pieces::Pieces;
+use super::ways::Ways;
 use crate::protocol::Wire;
 
-/// Framed bytes in the order in which they leave, shared with whoever else is sent the same.
+/// Bytes of signals that wait; above that the oldest are dropped.
+const SIGNAL_BYTES: usize = 16 * 1024;
+
+/// What is to be written to one connection.
 ///
-/// A piece is one frame, or several that follow one another. It is bounded by whoever fills it: see
-/// [`Connection`](super::Connection).
+/// Over most transports everything leaves in one order: that of the methods here. A transport that
+/// has [ways](super::Transport::has_ways) takes three kinds of bytes from it: what is here (requests'
+/// answers and notices), what is on the [`ways`](Self::ways), one for each room, and
+/// [signals](Self::next_signal), which may be lost. No kind waits for another.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    pieces: VecDeque<Bytes>,
-    /// Bytes that are left of all.
-    bytes: usize,
-    /// Bytes of the first piece that have left.
-    begun: usize,
+    main: Pieces,
+    /// Where the transport has them.
+    ways: Option<Box<Ways>>,
+    signals: VecDeque<Bytes>,
+    signal_bytes: usize,
 }
 
 impl Outbox {
+    /// For a transport with a way for each room.
+    pub(super) fn with_ways() -> Self {
+        Self { ways: Some(Box::default()), ..Self::default() }
+    }
+
     /// Adds one or several whole frames.
     pub fn push(&mut self, piece: Bytes) {
-        self.bytes += piece.len();
-        self.pieces.push_back(piece);
+        self.main.push(piece);
     }
 
     /// Puts pieces before all others, `begun` bytes of the first of which have left.
-    ///
-    /// Nothing else may be half written: who has begun those wrote when this was empty or whole.
-    pub(super) fn put_first(&mut self, mut pieces: VecDeque<Bytes>, begun: usize) {
-        debug_assert_eq!(self.begun, 0, "one piece is begun at a time");
-        self.bytes += pieces.iter().map(Bytes::len).sum::<usize>() - begun;
-        self.begun = begun;
-        pieces.append(&mut self.pieces);
-        self.pieces = pieces;
+    pub(super) fn put_first(&mut self, pieces: VecDeque<Bytes>, begun: usize) {
+        self.main.put_first(pieces, begun);
     }
 
-    /// Whether nothing is left to write.
+    /// Whether nothing is left to write, ways and signals left out.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.main.is_empty()
     }
 
-    /// Bytes left to write.
+    /// Bytes left to write, ways and signals left out.
     pub fn len(&self) -> usize {
-        self.bytes
+        self.main.len()
     }
 
     /// Whether a piece has been begun and not ended: then nothing may be written in between.
     pub fn mid_piece(&self) -> bool {
-        self.begun > 0
+        self.main.mid_piece()
     }
 
     /// Fills `slices` for one vectored write, from the front; returns how many.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut skip = self.begun;
-        let filled = self.pieces.iter().zip(slices.iter_mut());
-        filled.map(|(piece, slice)| *slice = IoSlice::new(&piece[mem::take(&mut skip)..])).count()
+        self.main.slices(slices)
+    }
+
+    /// Fills `chunks` with handles to what is next; returns how many.
+    pub fn chunks(&self, chunks: &mut [Bytes]) -> usize {
+        self.main.chunks(chunks)
     }
 
     /// Takes away `written` bytes from the front.
@@ -66,95 +73,50 @@ impl Outbox {
     /// # Panics
     /// If more is said to have been written than there was.
     pub fn advance(&mut self, written: usize) {
-        self.bytes = self.bytes.checked_sub(written).expect("no more is written than there is");
-        self.begun += written;
-        while let Some(first) = self.pieces.front()
-            && self.begun >= first.len()
-        {
-            self.begun -= first.len();
-            self.pieces.pop_front();
-        }
-        if self.pieces.is_empty() {
-            // Most connections are idle, and hold nothing then.
-            self.pieces = VecDeque::new();
-        }
+        self.main.advance(written);
     }
 
-    /// Drops every frame that has not been begun.
+    /// Drops every frame that has not been begun, and all that is on the ways.
     pub fn abandon(&mut self, wire: Wire) {
-        let begun = self.pieces.pop_front().filter(|_| self.mid_piece());
-        self.pieces.clear();
-        self.bytes = 0;
-        let Some(piece) = begun else { return };
-        let mut end = 0;
-        while end < self.begun {
-            end += wire.frame_length(&piece[end..]);
-        }
-        if end == self.begun {
-            self.begun = 0;
-        } else {
-            self.push(piece.slice(..end));
-            self.bytes -= self.begun;
+        self.main.abandon(wire);
+        self.signals = VecDeque::new();
+        self.signal_bytes = 0;
+        if let Some(ways) = &mut self.ways {
+            **ways = Ways::default();
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rest(outbox: &Outbox) -> Vec<u8> {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let count = outbox.slices(&mut slices);
-        slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect()
+    /// The ways of rooms, if the transport has them.
+    pub fn ways(&self) -> Option<&Ways> {
+        self.ways.as_deref()
     }
 
-    fn frame(length: usize) -> Bytes {
-        let mut bytes = vec![b'x'; length + 2];
-        bytes[..2].copy_from_slice(&[0x81, u8::try_from(length).expect("short")]);
-        bytes.into()
+    /// The ways of rooms, if the transport has them.
+    pub fn ways_mut(&mut self) -> Option<&mut Ways> {
+        self.ways.as_deref_mut()
     }
 
-    #[test]
-    fn a_partial_write_goes_on_where_it_stopped() {
-        let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"abc"));
-        outbox.push(Bytes::from_static(b"defg"));
-        outbox.advance(4);
-        assert!(outbox.mid_piece());
-        assert_eq!((outbox.len(), rest(&outbox)), (3, b"efg".to_vec()));
-        outbox.advance(3);
-        assert!(outbox.is_empty() && !outbox.mid_piece());
+    /// Adds a frame that may be lost.
+    pub(super) fn push_signal(&mut self, frame: Bytes) {
+        self.signal_bytes += frame.len();
+        self.signals.push_back(frame);
+        while self.signal_bytes > SIGNAL_BYTES && self.next_signal().is_some() {}
     }
 
-    #[test]
-    fn what_was_begun_elsewhere_goes_first() {
-        let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"xyz"));
-        let begun = [Bytes::from_static(b"abc"), Bytes::from_static(b"def")];
-        outbox.put_first(begun.into(), 2);
-        assert!(outbox.mid_piece());
-        assert_eq!((outbox.len(), rest(&outbox)), (7, b"cdefxyz".to_vec()));
-    }
-
-    #[test]
-    fn abandoning_ends_the_frame_that_was_begun_and_no_other() {
-        let piece = Bytes::from([frame(3), frame(4), frame(5)].concat());
-        for (left, rest_of_frame) in [(0, 0), (1, 4), (4, 1), (5, 0), (6, 5), (11, 0), (12, 6)] {
-            let mut outbox = Outbox::default();
-            outbox.push(piece.clone());
-            outbox.push(frame(9));
-            outbox.advance(left);
-            outbox.abandon(Wire::WebSocketJson);
-            assert_eq!(
-                (outbox.len(), rest(&outbox).len()),
-                (rest_of_frame, rest_of_frame),
-                "{left}"
-            );
-            assert_eq!(outbox.is_empty(), rest_of_frame == 0);
-            outbox.advance(rest_of_frame);
-            outbox.push(frame(1));
-            assert_eq!(rest(&outbox), frame(1));
+    /// Takes the next frame that may be lost.
+    pub fn next_signal(&mut self) -> Option<Bytes> {
+        let signal = self.signals.pop_front()?;
+        self.signal_bytes -= signal.len();
+        if self.signals.is_empty() {
+            self.signals = VecDeque::new();
         }
+        Some(signal)
+    }
+
+    /// All bytes that are left, wherever they go; something else than 0, too, while a way is to be
+    /// ended.
+    pub(super) fn work(&self) -> usize {
+        let ways = self.ways.as_ref().map_or(0, |ways| ways.work());
+        self.main.len() + self.signal_bytes + ways
     }
 }

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep};
 
 use super::entries::Place;
+use super::ways::{Ending, STANDSTILL, Ways};
 use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
 use crate::chat::{Chat, Resume};
@@ -92,11 +93,16 @@ pub(super) enum Event {
 }
 
 impl Pump {
-    pub(super) fn new(chat: Chat, config: Arc<Config>, sink: Option<Arc<dyn Sink>>) -> Self {
+    pub(super) fn new(
+        chat: Chat,
+        config: Arc<Config>,
+        sink: Option<Arc<dyn Sink>>,
+        ways: bool,
+    ) -> Self {
         Self {
             session: Session::new(config, chat.clock().now()),
             chat,
-            outbox: Outbox::default(),
+            outbox: if ways { Outbox::with_ways() } else { Outbox::default() },
             sink,
             ambient: None,
             client: None,
@@ -155,7 +161,10 @@ impl Pump {
     pub(super) fn arm(&self, timer: Pin<&mut Sleep>) {
         let now = self.chat.clock().now();
         let due = [self.session.poll_timeout(), self.marks_due].into_iter().flatten().min();
-        let wait = due.map_or(IDLE, |due| now.until(due).max(Duration::from_millis(1)));
+        let mut wait = due.map_or(IDLE, |due| now.until(due).max(Duration::from_millis(1)));
+        if self.outbox.ways().is_some_and(Ways::is_crowded) {
+            wait = wait.min(STANDSTILL);
+        }
         let at = Instant::now() + wait;
         if timer.is_elapsed() || at < timer.deadline() {
             timer.reset(at);
@@ -177,9 +186,9 @@ impl Pump {
         if let Some((pieces, begun)) = lane.as_mut().and_then(|lane| lane.reclaim()) {
             self.outbox.put_first(pieces, begun);
         }
-        let before = self.outbox.len();
+        let (before, work) = (self.outbox.len(), self.outbox.work());
         let mut written = Poll::Ready(Ok(()));
-        if before > 0 || transport.wants_write() {
+        if work > 0 || transport.wants_write() {
             written = transport.poll_write(cx, &mut self.outbox);
         }
         if let Some(lane) = &mut lane {
@@ -192,8 +201,11 @@ impl Pump {
             let rest = !self.outbox.is_empty();
             self.session.handle_written(self.chat.clock().now(), progress, rest);
         }
+        let lost = self.ways_moved();
+        let progress = self.outbox.work() < work;
         match written {
             Poll::Ready(Err(_)) => Some(Event::Broken),
+            _ if lost => Some(Event::Written),
             _ if progress && (self.rung || !(self.due.is_empty() && self.waiting.is_empty())) => {
                 Some(Event::Written)
             }
@@ -213,7 +225,7 @@ impl Pump {
 
     fn carry_out(&mut self, output: Output, wire: Wire, now: Timestamp) {
         match output {
-            Output::Send(frame) => self.outbox.push(wire.frame(&frame)),
+            Output::Send(frame) => self.put(&frame, wire),
             Output::Authenticate { credential, device, ticket } => {
                 let credential = match (credential, self.ambient.take()) {
                     (Credential::Ambient, Some(token)) => Credential::Token(token),
@@ -230,7 +242,12 @@ impl Pump {
                 self.marks_due.get_or_insert(now.after(MARKS_EVERY));
             }
             Output::Wake(slot) => self.mark_due(slot),
-            Output::Unsubscribed(slot) => self.leave(slot),
+            Output::Unsubscribed(slot) => {
+                self.leave(slot);
+                if let Some(ways) = self.outbox.ways_mut() {
+                    ways.end(slot, Ending::Finished);
+                }
+            }
             Output::Close { code, reason } => self.closing = Some((code, reason)),
         }
     }
@@ -273,7 +290,7 @@ impl Pump {
                 let slots = self.session.handle_resumed(now, states.collect());
                 for (slot, result) in slots.into_iter().zip(results) {
                     if let Ok(begun) = result {
-                        self.follow(now, slot, begun);
+                        self.follow(wire, now, slot, begun);
                     }
                 }
             }
@@ -281,7 +298,7 @@ impl Pump {
                 self.reading -= 1;
                 let state = self.room_state(&begun);
                 let slot = self.session.handle_subscribed(now, call, Ok(state));
-                self.follow(now, slot, begun);
+                self.follow(wire, now, slot, begun);
             }
             Done::Subscribed(call, Err(failure)) => {
                 self.reading -= 1;

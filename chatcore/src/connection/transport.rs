@@ -46,6 +46,13 @@ pub trait Transport: Send + 'static {
         None
     }
 
+    /// Whether it has a way of its own to the peer for each room. Then the entries of a room are on
+    /// the [`ways`](Outbox::ways) of the outbox, and signals beside them; `poll_write` writes those
+    /// too, and is ready only when all is written.
+    fn has_ways(&self) -> bool {
+        false
+    }
+
     /// Whether [`poll_write`](Self::poll_write) has something to write beside the outbox.
     fn wants_write(&self) -> bool {
         false

@@ -14,7 +14,7 @@
 //!
 //! Nothing is queued for a connection: it holds a cursor for each room. While it keeps up, its cursor
 //! is lent to the hub, which writes the same bytes to one socket after another without waking a task
-//! (see [`lane`]). When it does not, its task draws from the ring as its socket takes more; a cursor
+//! (see `lane.rs`). When it does not, its task draws from the ring as its socket takes more; a cursor
 //! that has fallen off the ring reads the log. What an entry looks like on a wire is made once, at
 //! the first read, and shared by all; entries that follow one another are joined into one piece.
 
@@ -282,6 +282,9 @@ pub const MARKS_AUDIENCE: usize = 50;
 
 /// Rooms in which at most so many listen are told who of their members comes and goes.
 pub const PRESENCE_AUDIENCE: usize = 100;
+
+/// The kind of signal that tells who of a room's members comes and goes.
+pub const PRESENCE: &str = "presence";
 
 /// Someone's way in or out, as an entry tells it.
 struct Moved {

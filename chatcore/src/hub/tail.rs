@@ -234,7 +234,7 @@ impl Tail {
     }
 
     fn tell_presence(&self, seats: &[Seat], user: &UserId, on: bool) {
-        let (room, kind) = (self.room.clone(), "presence".to_owned());
+        let (room, kind) = (self.room.clone(), super::PRESENCE.to_owned());
         let signal = Notice::Signal(Signal { room, user: user.clone(), kind, on, ttl_ms: 0 });
         listeners(seats).filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
     }

@@ -56,6 +56,7 @@
 //! | `signal` `{room, kind, user, on, ttl_ms}` · `mark` `{room, user, read_seq, delivered_seq}` | |
 //! | `membership` `{room, state}` | to all connections of the user concerned |
 //! | `gap` `{room, epoch, head_seq, reason}` | nothing more of that room until it is subscribed to again |
+//! | `stream` `{room, epoch, after}` | over QUIC: what a room's stream begins with |
 //! | `auth_expiring` `{expires_at}` · `goaway` `{retry_after_ms, ticket?}` · `pong` `{ts}` | |
 //!
 //! What is wrong with a frame is said in an `error` (with its `id`, if it could be read, and the
@@ -89,7 +90,7 @@
 //!       └── once more, from the last seq ──┘
 //! ```
 //!
-//! Its first event comes after its result. A client applies `last + 1`, drops what is lower, and
+//! Its first event comes after its result (but see [QUIC](#over-quic)). A client applies `last + 1`, drops what is lower, and
 //! subscribes again from `last` on what is higher, on a `gap`, and on a new epoch. With `recovered:
 //! false` it reads the room anew (`history`), and goes on from `head_seq`. Subscribing again to a
 //! room moves the cursor; until that is answered nothing comes.
@@ -103,6 +104,29 @@
 //! server's memory, a `gap`; other rooms go on. Who has let entries wait for a minute without an ack,
 //! or has read nothing for a minute, is closed with code 4. Acks also move the `delivered` mark,
 //! gathered over some seconds.
+//!
+//! # Over QUIC
+//!
+//! The same frames go by several ways, so that none waits for another:
+//!
+//! - **Control.** The first bidirectional stream that the client opens, and the only one that it may:
+//!   all that the client says, and what the server says but for the following.
+//! - **Rooms.** For each subscription the server opens a unidirectional stream with the first entry
+//!   that is due. It begins with a `stream` `{room, epoch, after}`: the entries after that follow, as
+//!   `event` frames, and a `gap` ends it. A subscription that is made anew cuts the old stream off and
+//!   gets a new one; the newest of a room counts. As streams do not wait for one another, events may
+//!   come before the `result`, and after the `membership` that says that there are no more. A client
+//!   allows as many streams as it subscribes to rooms; one that does not want a stream any more and
+//!   stops it gets the `gap` on the control stream, as does one whose stream could not be opened.
+//! - **Signals** are datagrams of one frame without its length, both ways; those too long for one, or
+//!   for a peer that takes none, go by the control stream. Presence always does: it is a state, and
+//!   holds until the next word of it. A datagram that is no signal is dropped.
+//!
+//! A room's stream that is not read is paused by its flow control; once its place is out of the
+//! server's memory, or the room's bytes keep others waiting, there is a `gap` at its end, and nowhere
+//! else. The server's own code closes the connection ([`CloseCode::number`]); a client that is done
+//! ends its control stream or closes. Nothing is taken as early data (0-RTT), and files go over HTTP.
+//! A change of the client's address changes nothing else.
 //!
 //! # Closing
 //!

@@ -15,7 +15,7 @@ pub use request::{
 };
 pub use server::{
     AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, MembershipFrame, Pong,
-    Resumed, ServerFrame, SignalFrame, Welcome,
+    Resumed, ServerFrame, SignalFrame, StreamFrame, Welcome,
 };
 
 use crate::id::Seq;

@@ -47,6 +47,8 @@ pub enum ServerFrame {
     Membership(MembershipFrame),
     /// Entries of a room are not coming; subscribe again to catch up.
     Gap(Gap),
+    /// Over QUIC: the first frame of a room's stream.
+    Stream(StreamFrame),
     /// The token expires soon; send `auth`.
     AuthExpiring(AuthExpiring),
     /// The server is about to close; connect again.
@@ -259,4 +261,18 @@ pub struct Goaway {
 pub struct Pong {
     /// The client's clock, as its ping gave it.
     pub ts: Timestamp,
+}
+
+/// What a room's stream begins with, over QUIC: whose entries it carries, and from where.
+///
+/// A stream belongs to one subscription. The newest of a room is the one that counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StreamFrame {
+    /// Which room.
+    pub room: RoomId,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The entries after this one follow.
+    pub after: Seq,
 }

@@ -84,7 +84,7 @@ pub struct CallId(pub(super) u32);
 
 /// A subscription's place in tables beside the session: small numbers, used again once free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub(super) u32);
+pub struct Slot(pub(crate) u32);
 
 impl Slot {
     /// The index that it stands for.

@@ -1,0 +1,6 @@
+//! The server over real sockets, against a client without mercy.
+
+mod attacks;
+mod conversation;
+mod rooms;
+mod support;
