@@ -2,3 +2,5 @@
 //!
 //! The protocol that it will carry is in [`chatcore::protocol`](https://docs.rs/chatcore), and is
 //! spoken over WebSocket by `chatcore-warp` today.
+
+pub mod client;

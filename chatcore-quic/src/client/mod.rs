@@ -1,0 +1,4 @@
+//! client
+mod core;
+mod error;
+mod state;
