@@ -6,6 +6,7 @@ mod driver;
 mod error;
 mod handle;
 pub mod link;
+mod quic;
 mod state;
 mod subscription;
 
@@ -14,5 +15,6 @@ pub use builder::ClientBuilder;
 pub use error::Error;
 pub use handle::{Client, Notices, Sending};
 pub use link::Link;
+pub use quic::{InvalidFingerprint, QuicError, QuicLink, Trust};
 pub use state::{Notice, Offline, State, Update};
 pub use subscription::Subscription;

@@ -3,3 +3,4 @@
 mod conversation;
 mod cuts;
 mod memory;
+mod quic;
