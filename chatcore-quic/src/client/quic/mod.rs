@@ -154,7 +154,7 @@ async fn begin(connection: Connection) -> Result<(QuicSender, QuicReceiver), Lin
         streams::read(answers, control_forward).await;
         // The reason comes after the last frame.
         let _ = tokio::time::timeout(REASON, ended.closed()).await;
-        ended.close(VarInt::from_u32(0), b"");
+        close(&ended, 0);
     });
     tokio::spawn(streams::accept(connection.clone(), forward.clone()));
     tokio::spawn(streams::signals(connection.clone(), forward));
@@ -188,7 +188,7 @@ impl LinkSender for QuicSender {
     }
 
     async fn close(self) {
-        self.connection.close(VarInt::from_u32(0), b"");
+        close(&self.connection, 0);
     }
 }
 
@@ -211,7 +211,15 @@ impl LinkReceiver for QuicReceiver {
 impl Drop for QuicReceiver {
     /// One that nobody reads is of no use.
     fn drop(&mut self) {
-        self.connection.close(VarInt::from_u32(0), b"");
+        close(&self.connection, 0);
+    }
+}
+
+/// Closes a connection that is open. On one that the server has closed, it would take the place of
+/// what the server closed with.
+fn close(connection: &Connection, code: u32) {
+    if connection.close_reason().is_none() {
+        connection.close(VarInt::from_u32(code), b"");
     }
 }
 

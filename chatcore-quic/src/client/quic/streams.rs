@@ -2,7 +2,7 @@
 
 use bytes::{Buf as _, BytesMut};
 use chatcore::protocol::Encoding;
-use quinn::{Connection, RecvStream, VarInt};
+use quinn::{Connection, RecvStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -59,7 +59,7 @@ pub(super) async fn accept(connection: Connection, forward: mpsc::Sender<Incomin
             }
             Some(sound) = readers.join_next() => {
                 if !matches!(sound, Ok(true)) {
-                    connection.close(VarInt::from_u32(PROTOCOL_ERROR), b"not a frame");
+                    super::close(&connection, PROTOCOL_ERROR);
                 }
             }
         }
