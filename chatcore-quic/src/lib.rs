@@ -1,6 +1,8 @@
-//! chatcore over QUIC, with quinn. Not written yet: the crate keeps the name and the place.
+//! chatcore over QUIC, with quinn.
 //!
-//! The protocol that it will carry is in [`chatcore::protocol`](https://docs.rs/chatcore), and is
-//! spoken over WebSocket by `chatcore-warp` today.
+//! [`client`] is the native client. The server's side is not here yet: the protocol, which is in
+//! [`chatcore::protocol`], is spoken over WebSocket by `chatcore-warp` today.
 
 pub mod client;
+
+pub use client::Client;
