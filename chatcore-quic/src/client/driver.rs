@@ -42,6 +42,9 @@ pub(super) enum Command {
     ShutDown(oneshot::Sender<Vec<Unsent>>),
 }
 
+/// The driver's end of a subscription.
+type Updates = mpsc::Sender<Result<Update, Error>>;
+
 /// What a subscription is made of.
 pub(super) type Stream = (mpsc::Receiver<Result<Update, Error>>, Arc<Reader>);
 
@@ -91,7 +94,7 @@ pub(super) struct Book {
     bell: Arc<Bell>,
     next_call: u64,
     replies: HashMap<CallId, Reply>,
-    streams: HashMap<RoomId, (mpsc::Sender<Result<Update, Error>>, Arc<Reader>)>,
+    streams: HashMap<RoomId, (Updates, Arc<Reader>)>,
     outgoing: std::collections::VecDeque<Box<ClientFrame>>,
 }
 

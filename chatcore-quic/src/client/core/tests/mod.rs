@@ -50,8 +50,8 @@ fn run(world: &mut World, ops: Vec<Op>) {
         match op {
             Op::Send(room) => world.send(room),
             Op::OthersSay(room, n) => (0..n).for_each(|_| world.others_say(room)),
-            Op::ToServer(n) => world.to_server(n),
-            Op::ToClient(stream, n) => world.to_client(stream, n),
+            Op::ToServer(n) => world.upstream(n),
+            Op::ToClient(stream, n) => world.downstream(stream, n),
             Op::Read(room, n) => world.read(room, n),
             Op::Advance(ms) => world.advance(Duration::from_millis(ms)),
             Op::Cut => world.cut(None),
@@ -177,7 +177,7 @@ fn the_wait_is_random_grows_and_honours_what_the_server_asks() {
     assert!(waits.iter().any(|wait| wait.as_secs() >= 8), "{waits:?}");
     let mut world = connected();
     world.goaway();
-    world.to_client(0, 1);
+    world.downstream(0, 1);
     let at = world.now;
     world.cut(Some(CloseCode::GoingAway));
     assert!(world.core.poll_timeout().expect("another attempt") >= at + Duration::from_millis(700));
@@ -202,14 +202,14 @@ fn another_life_of_the_log_is_told_and_followed() {
 fn a_room_that_nobody_reads_is_let_go_of_and_taken_up_again() {
     let mut world = connected();
     (0..50).for_each(|_| world.others_say(0));
-    world.to_client(1, 100);
+    world.downstream(1, 100);
     world.advance(Duration::from_secs(25));
-    world.to_server(10);
+    world.upstream(10);
     assert!(world.unread[&room(0)].len() <= 9);
     for _ in 0..24 {
         world.advance(Duration::from_secs(5));
-        world.to_server(10);
-        world.to_client(0, 10);
+        world.upstream(10);
+        world.downstream(0, 10);
     }
     world.settle(1);
     assert_eq!(world.seen[&room(0)].len(), 50);
@@ -230,9 +230,9 @@ fn acks_come_about_every_half_window() {
     for _ in 0..10 {
         (0..8).for_each(|_| world.others_say(0));
         for _ in 0..8 {
-            world.to_client(1, 1);
+            world.downstream(1, 1);
             world.read(0, 1);
-            world.to_server(5);
+            world.upstream(5);
         }
     }
     assert_eq!(world.acks - before, 20);
@@ -242,7 +242,7 @@ fn acks_come_about_every_half_window() {
 fn what_is_taken_out_and_put_back_takes_effect_once() {
     let mut world = connected();
     world.send(0);
-    world.to_server(1);
+    world.upstream(1);
     let unsent = world.core.take_unsent();
     assert_eq!(unsent.len(), 1);
     let text = serde_json::to_string(&unsent).expect("plain data");

@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Lets frames of the client arrive.
-    pub(super) fn to_server(&mut self, most: usize) {
+    pub(super) fn upstream(&mut self, most: usize) {
         for _ in 0..most {
             let Some(frame) = self.link.as_mut().and_then(|link| link.to_server.pop_front()) else {
                 return;
@@ -179,7 +179,7 @@ impl World {
     }
 
     /// Lets frames of the server arrive: of one stream, in order.
-    pub(super) fn to_client(&mut self, stream: usize, most: usize) {
+    pub(super) fn downstream(&mut self, stream: usize, most: usize) {
         for _ in 0..most {
             let Some(link) = &mut self.link else { return };
             let frame = match stream.checked_sub(1) {
@@ -346,9 +346,9 @@ impl World {
     pub(super) fn settle(&mut self, rooms: usize) {
         self.refuse = false;
         for _ in 0..400 {
-            self.to_server(100);
+            self.upstream(100);
             for stream in 0..=rooms {
-                self.to_client(stream, 100);
+                self.downstream(stream, 100);
             }
             (0..rooms).for_each(|index| self.read(index, 100));
             self.advance(Duration::from_millis(500));
