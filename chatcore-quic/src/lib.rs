@@ -7,10 +7,13 @@
 //! ```
 //!
 //! The protocol is that of [`chatcore::protocol`], which says what goes where; frames are
-//! [`Wire::Quic`](chatcore::protocol::Wire::Quic). See [`server`] for how to serve it.
+//! [`Wire::Quic`](chatcore::protocol::Wire::Quic). See [`server`] for how to serve it, and
+//! [`client`] for an application's side.
 
+pub mod client;
 pub mod server;
 
+pub use client::Client;
 pub use server::{Certificate, Config, Counters, Stopped, serve};
 
 /// What the protocol is called in the handshake.

@@ -74,7 +74,7 @@ impl HistoryQuery {
 }
 
 /// Messages in the order of the log, oldest first.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HistoryPage {
     /// The messages.

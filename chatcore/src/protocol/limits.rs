@@ -1,12 +1,14 @@
 //! The bounds of a connection, as its `welcome` announces them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
 
-/// What a client may rely on, and must keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What a client may rely on, and must keep to. A bound that a server does not name is read as it is by
+/// default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Announced {
     /// Unacked events per room; past that, none are sent. A client acks about every half of it.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Clock, Random, Timestamp};
-pub use transport::{MemoryPeer, MemoryTransport, memory_transport};
+pub use transport::{MemoryPeer, MemorySender, MemoryTransport, memory_transport};
 
 /// A clock that stands still until it is turned.
 #[derive(Debug)]

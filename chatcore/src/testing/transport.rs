@@ -109,7 +109,28 @@ pub struct MemoryPeer {
     closed: Closed,
 }
 
+/// The way to the server alone, to be used while something waits for the way back.
+#[derive(Clone, Debug)]
+pub struct MemorySender {
+    wire: Wire,
+    messages: mpsc::Sender<Incoming>,
+}
+
+impl MemorySender {
+    /// Sends one frame. Says whether the server is still there.
+    pub async fn send(&self, frame: &impl Serialize) -> bool {
+        let mut bytes = Vec::new();
+        self.wire.encoding().encode(frame, &mut bytes);
+        self.messages.send(Incoming::Message(bytes.into())).await.is_ok()
+    }
+}
+
 impl MemoryPeer {
+    /// Another way to the server. The connection ends when all of them, and this peer, are gone.
+    pub fn sender(&self) -> MemorySender {
+        MemorySender { wire: self.wire, messages: self.messages.clone() }
+    }
+
     /// Sends one frame; once the server has gone it goes nowhere.
     pub async fn send(&self, frame: &impl Serialize) {
         let mut bytes = Vec::new();

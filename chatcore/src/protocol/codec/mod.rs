@@ -22,8 +22,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::frame::{ClientFrame, Failure, RequestId};
+use super::frame::{ClientFrame, Failure, Received, RequestId};
 use crate::error::{Code, Invalid};
 
 /// The deepest nesting of a frame, its own map included.
@@ -53,6 +54,23 @@ impl Encoding {
     /// [`DecodeError::Refused`] for a frame of which something is wrong: an `error` answers it.
     pub fn decode(self, bytes: &[u8], max_bytes: usize) -> Result<ClientFrame, DecodeError> {
         decode::client_frame(self.tree(bytes, max_bytes)?)
+    }
+
+    /// Reads one frame of a server, of at most `max_bytes`. What is not known here is no error: see
+    /// [`Received`].
+    ///
+    /// # Errors
+    /// As [`Self::decode`]: a frame is [refused](DecodeError::Refused) whose `op` is known and whose
+    /// fields are not what they should be.
+    pub fn decode_server(self, bytes: &[u8], max_bytes: usize) -> Result<Received, DecodeError> {
+        let value = match self.tree(bytes, max_bytes)?.flawless() {
+            Ok(Value::Object(map)) => map,
+            Ok(_) => return Err(Malformed::NotAMap.into()),
+            Err(flaw) => return Err(DecodeError::refused(None, flaw)),
+        };
+        let id = value.get("id").and_then(|id| fields::typed::<RequestId>(id.clone()).ok());
+        Received::read(value)
+            .map_err(|what| DecodeError::refused(id, Failure::new(Code::BadRequest, what)))
     }
 
     /// Reads a value of one type, such as the body of a REST request, with the same care.

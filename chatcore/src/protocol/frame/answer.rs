@@ -1,6 +1,7 @@
 //! What a `result` holds.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::chat::{Created, Left, RoomSummary, Sent};
 use crate::clock::Timestamp;
@@ -33,8 +34,42 @@ pub enum Answer {
     Done {},
 }
 
+impl<'de> Deserialize<'de> for Answer {
+    /// Tells the answers apart by a field that is one's own. Serde's own way, the first that fits,
+    /// would take an answer that has another's fields and more for that other.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn read<T: serde::de::DeserializeOwned, E: serde::de::Error>(
+            fields: Map<String, Value>,
+            answer: impl FnOnce(T) -> Answer,
+        ) -> Result<Answer, E> {
+            T::deserialize(Value::Object(fields)).map(answer).map_err(E::custom)
+        }
+        let fields = Map::deserialize(deserializer)?;
+        let has = |name: &str| fields.contains_key(name);
+        if has("message_id") {
+            read(fields, Self::Sent)
+        } else if has("recovered") {
+            read(fields, Self::Subscribed)
+        } else if has("messages") {
+            read(fields, Self::History)
+        } else if has("rooms") {
+            read(fields, Self::Rooms)
+        } else if has("room") {
+            read(fields, Self::Room)
+        } else if has("deleted") {
+            read(fields, Self::Left)
+        } else if has("token_expires_at") {
+            read(fields, Self::Renewed)
+        } else if has("head_seq") {
+            read(fields, Self::Changed)
+        } else {
+            Ok(Self::Done {})
+        }
+    }
+}
+
 /// The room is as was asked for, durably.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Changed {
     /// The end of the room's log, at which the change can be seen.
@@ -42,18 +77,18 @@ pub struct Changed {
 }
 
 /// Rooms that the caller is in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RoomList {
     /// The rooms, in the order of their ids.
     pub rooms: Vec<RoomSummary>,
     /// There may be more: ask again with this as `after`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<RoomId>,
 }
 
 /// A subscription stands; its entries follow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Subscribed {
     /// Whether every entry after `since` follows; without `since`, true. If not (a cursor of
@@ -74,7 +109,7 @@ pub struct Subscribed {
 }
 
 /// How far one member has come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MarkState {
     /// Who.
@@ -86,7 +121,7 @@ pub struct MarkState {
 }
 
 /// The connection goes on under a newer token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenRenewed {
     /// When that one expires.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod received;
 mod request;
 mod server;
 
@@ -9,6 +10,7 @@ use std::fmt;
 
 pub use answer::{Answer, Changed, MarkState, RoomList, Subscribed, TokenRenewed};
 pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
+pub use received::{Event, Received, UnknownEntry};
 pub use request::{
     CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Request, Rooms, Send,
     UpdateRoom,

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::answer::{Answer, MarkState, Subscribed};
 use super::{RequestId, Token};
@@ -15,7 +17,7 @@ use crate::log::Entry;
 use crate::protocol::limits::Announced;
 
 /// One frame from the server, other than an `event`: see [`EventFrame`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "op", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -33,7 +35,7 @@ pub enum ServerFrame {
     /// A request was refused, or a frame without an id was wrong.
     Error {
         /// Which request.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<RequestId>,
         /// Why.
         #[serde(flatten)]
@@ -86,13 +88,13 @@ impl<'a> EventFrame<'a> {
 }
 
 /// What a client must know to begin.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Welcome {
     /// The version of the protocol from here on.
     pub version: u32,
     /// The login that this connection belongs to; none where the host keeps no sessions.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// Who the client is.
     pub user: UserId,
@@ -101,19 +103,21 @@ pub struct Welcome {
     /// The bounds of this connection.
     pub limits: Announced,
     /// The extensions that are on, of those that the `hello` named.
+    #[serde(default)]
     pub caps: Vec<String>,
     /// When the token expires.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires_at: Option<Timestamp>,
     /// For the next `hello` of this device, once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Token>,
     /// What became of each room that the `hello` named.
+    #[serde(default)]
     pub rooms: BTreeMap<RoomId, Resumed>,
 }
 
 /// What became of a room that a `hello` named.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Resumed {
@@ -124,18 +128,19 @@ pub enum Resumed {
 }
 
 /// Why something was not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
-    /// The stable code.
+    /// The stable code. A client reads one that it does not know as [`Code::Internal`].
+    #[serde(deserialize_with = "known_code")]
     pub code: Code,
     /// For people.
     pub message: Cow<'static, str>,
     /// The field at fault, where one is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<Cow<'static, str>>,
     /// When trying again makes sense, where it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }
 
@@ -152,6 +157,14 @@ impl Failure {
     ) -> Self {
         Self { field: Some(field.into()), ..Self::new(Code::BadRequest, message) }
     }
+}
+
+/// A later server may have codes that this build has not. What such a one says in its message is
+/// kept, and nothing is made of the code.
+fn known_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let name: StrDeserializer<'_, ValueError> = name.as_str().into_deserializer();
+    Ok(Code::deserialize(name).unwrap_or(Code::Internal))
 }
 
 impl From<Invalid> for Failure {
@@ -173,7 +186,7 @@ impl From<Error> for Failure {
 }
 
 /// Someone signals.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SignalFrame {
     /// Where.
@@ -189,7 +202,7 @@ pub struct SignalFrame {
 }
 
 /// Someone has come further.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MarkFrame {
     /// Where.
@@ -200,7 +213,7 @@ pub struct MarkFrame {
 }
 
 /// The caller's own standing in a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MembershipFrame {
     /// Which room.
@@ -210,7 +223,7 @@ pub struct MembershipFrame {
 }
 
 /// A subscription has lost its place and sends nothing more until it is made anew.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gap {
     /// Where.
@@ -236,8 +249,20 @@ pub enum GapReason {
     Epoch,
 }
 
+impl<'de> Deserialize<'de> for GapReason {
+    /// A reason that is not known here is read as [`Slow`](Self::Slow): what a client does about a
+    /// gap is the same for all of them.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match String::deserialize(deserializer)?.as_str() {
+            "retention" => Self::Retention,
+            "epoch" => Self::Epoch,
+            _ => Self::Slow,
+        })
+    }
+}
+
 /// The token expires soon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuthExpiring {
     /// When; the connection is closed then.
@@ -245,18 +270,18 @@ pub struct AuthExpiring {
 }
 
 /// The server is about to close.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Goaway {
     /// Wait at least so long before connecting again.
     pub retry_after_ms: u64,
     /// For the next `hello` of this device, once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Token>,
 }
 
 /// The answer to `ping`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pong {
     /// The client's clock, as its ping gave it.
@@ -266,7 +291,7 @@ pub struct Pong {
 /// What a room's stream begins with, over QUIC: whose entries it carries, and from where.
 ///
 /// A stream belongs to one subscription. The newest of a room is the one that counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StreamFrame {
     /// Which room.

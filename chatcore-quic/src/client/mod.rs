@@ -1,0 +1,60 @@
+//! The native client: rooms, messages and live entries over connections that come and go.
+//!
+//! ```text
+//!  application ◄─► Client, Subscription ◄─► driver: one task ◄─► Link ◄─► server
+//!                                             │  core: decides, no I/O
+//! ```
+//!
+//! ```no_run
+//! use chatcore::log::Draft;
+//! use chatcore_quic::client::{Client, QuicLink, Update};
+//!
+//! # async fn run(token: String) -> Result<(), Box<dyn std::error::Error>> {
+//! let link = QuicLink::new("chat.example:4433", std::env::var("FINGERPRINT")?.parse()?)?;
+//! let client = Client::builder().token(token).connect(link)?;
+//! for room in client.rooms().await? {
+//!     println!("{}: {} unread", room.name.unwrap_or_default(), room.unread);
+//!     client.send(&room.room, Draft::text("hello")).await?;
+//!     let mut entries = client.subscribe(&room.room, None).await?;
+//!     while let Some(update) = entries.next().await {
+//!         if let Update::Event(event) = update? {
+//!             println!("{:?}", event.entry());
+//!         }
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! - **Connections** come and go by themselves: after a cut, another is opened with full jitter from
+//!   half a second to half a minute, or later where the server asks. [`Client::state`] shows it. After
+//!   the close codes that forbid it nobody comes back before there is a new token.
+//! - **Sends, edits and deletions** wait in a bounded outbox under a `client_msg_id` made once, and go
+//!   again after each cut until they are answered: each takes effect once, in order for each room. The
+//!   application can take the outbox out, keep it, and put it back into another client.
+//! - **Subscriptions** are streams that outlive connections: each entry once and in order, by cursor.
+//!   Who does not read holds up that room alone, and nothing is dropped: see [`Subscription`].
+//! - **Everything else** is asked again after a cut where that does no harm; otherwise the caller is
+//!   told that it was [interrupted](Error::Interrupted).
+//! - **Signals, marks and standings** may be missed: see [`Notices`].
+//!
+//! Any [`Link`] carries it; [`QuicLink`] is the one of this crate. Early data (0-RTT), uploads and
+//! downloads are not there yet.
+
+mod builder;
+mod core;
+mod driver;
+mod error;
+mod handle;
+pub mod link;
+mod quic;
+mod state;
+mod subscription;
+
+pub use self::core::{Unsent, Write};
+pub use builder::ClientBuilder;
+pub use error::Error;
+pub use handle::{Client, Notices, Sending};
+pub use link::Link;
+pub use quic::{InvalidFingerprint, QuicError, QuicLink, Trust};
+pub use state::{Notice, Offline, State, Update};
+pub use subscription::Subscription;

@@ -1,0 +1,230 @@
+//! A link over QUIC.
+
+mod streams;
+mod trust;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chatcore::protocol::frame::ClientFrame;
+use chatcore::protocol::{CloseCode, Encoding};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{
+    ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, SendDatagramError,
+    SendStream, TransportConfig, VarInt,
+};
+use tokio::sync::mpsc;
+
+use super::link::{Ended, Incoming, Link, LinkError, LinkReceiver, LinkSender};
+use crate::ALPN;
+pub use trust::{InvalidFingerprint, Trust};
+
+/// Longer than a heartbeat and the wait for its answer.
+const IDLE: Duration = Duration::from_secs(45);
+/// Streams that the server may have open: one for each room.
+const STREAMS: u32 = 1_100;
+/// Bytes on their way: on one stream, and on all.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const WINDOW: u32 = 4 << 20;
+/// Bytes of signals that wait.
+const DATAGRAMS: usize = 64 * 1024;
+/// Frames that are read ahead.
+const AHEAD: usize = 64;
+/// How long a server that has ended its control stream may take to say why.
+const REASON: Duration = Duration::from_secs(3);
+
+/// The way to a server over QUIC: requests and answers on one stream, each room's entries on a stream
+/// of its own, signals in datagrams.
+///
+/// A handle: clones share one socket. Keep one to [`rebind`](Self::rebind).
+#[derive(Clone, Debug)]
+pub struct QuicLink {
+    endpoint: Endpoint,
+    address: String,
+    name: String,
+    config: ClientConfig,
+}
+
+/// Why there is no way over QUIC.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuicError {
+    /// No UDP socket.
+    #[error("no UDP socket can be opened: {0}")]
+    Socket(#[from] io::Error),
+    /// The address is not of the form `host:port`.
+    #[error("the address of a server is its host, a colon and its port, such as chat.example:4433")]
+    Address,
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl QuicLink {
+    /// The way to the server at `host:port`, which shows a certificate that `trust` accepts. The name
+    /// is looked up whenever a connection is opened. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// [`QuicError`].
+    pub fn new(address: &str, trust: Trust) -> Result<Self, QuicError> {
+        let (host, port) = address.rsplit_once(':').ok_or(QuicError::Address)?;
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        if name.is_empty() || port.parse::<u16>().is_err() {
+            return Err(QuicError::Address);
+        }
+        let mut tls = trust.client_config().map_err(|e| QuicError::Tls(Box::new(e)))?;
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        let crypto = QuicClientConfig::try_from(tls).map_err(|e| QuicError::Tls(Box::new(e)))?;
+        let mut config = ClientConfig::new(Arc::new(crypto));
+        config.transport_config(Arc::new(transport()));
+        // Both families from one socket, where the system has both.
+        let endpoint = Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
+            .or_else(|_| Endpoint::client(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))?;
+        Ok(Self { endpoint, address: address.to_owned(), name: name.to_owned(), config })
+    }
+
+    /// Goes on from a new socket, after the network has changed: connections stay, and their servers
+    /// see them come from elsewhere.
+    ///
+    /// # Errors
+    /// If there is no such socket.
+    pub fn rebind(&self) -> io::Result<()> {
+        let any: SocketAddr = match self.endpoint.local_addr()? {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        self.endpoint.rebind(UdpSocket::bind(any)?)
+    }
+
+    /// The address that packets leave from now.
+    ///
+    /// # Errors
+    /// If the socket does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.endpoint.local_addr()
+    }
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(0_u8.into())
+        .max_concurrent_uni_streams(STREAMS.into())
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(WINDOW.into())
+        .datagram_receive_buffer_size(Some(DATAGRAMS))
+        .datagram_send_buffer_size(DATAGRAMS)
+        // The protocol's pings keep it up.
+        .keep_alive_interval(None)
+        .max_idle_timeout(Some(
+            IdleTimeout::try_from(IDLE).unwrap_or_else(|_| VarInt::from_u32(45_000).into()),
+        ));
+    transport
+}
+
+impl Link for QuicLink {
+    type Sender = QuicSender;
+    type Receiver = QuicReceiver;
+
+    async fn open(&self) -> Result<(QuicSender, QuicReceiver), LinkError> {
+        let addresses = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
+        let mut problem = LinkError::new("its name leads to no address");
+        for address in addresses {
+            let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
+            match connecting.map_err(LinkError::new)?.await {
+                Ok(connection) => return begin(connection).await,
+                Err(error) => problem = LinkError::new(error),
+            }
+        }
+        Err(problem)
+    }
+}
+
+/// Opens the control stream, and begins to read.
+async fn begin(connection: Connection) -> Result<(QuicSender, QuicReceiver), LinkError> {
+    let (control, answers) = connection.open_bi().await.map_err(LinkError::new)?;
+    let (forward, incoming) = mpsc::channel(AHEAD);
+    let ended = connection.clone();
+    let control_forward = forward.clone();
+    tokio::spawn(async move {
+        streams::read(answers, control_forward).await;
+        // The reason comes after the last frame.
+        let _ = tokio::time::timeout(REASON, ended.closed()).await;
+        close(&ended, 0);
+    });
+    tokio::spawn(streams::accept(connection.clone(), forward.clone()));
+    tokio::spawn(streams::signals(connection.clone(), forward));
+    let sender = QuicSender { connection: connection.clone(), control };
+    Ok((sender, QuicReceiver { connection, incoming }))
+}
+
+/// The way to a server over QUIC.
+#[derive(Debug)]
+pub struct QuicSender {
+    connection: Connection,
+    control: SendStream,
+}
+
+impl LinkSender for QuicSender {
+    async fn send(&mut self, frame: &ClientFrame) -> Result<(), LinkError> {
+        let mut bytes = vec![0; 4];
+        Encoding::MessagePack.encode(frame, &mut bytes);
+        let length = u32::try_from(bytes.len() - 4).map_err(LinkError::new)?;
+        bytes[..4].copy_from_slice(&length.to_be_bytes());
+        let bytes = Bytes::from(bytes);
+        if matches!(frame, ClientFrame::Signal(_)) {
+            match self.connection.send_datagram(bytes.slice(4..)) {
+                Ok(()) => return Ok(()),
+                Err(SendDatagramError::ConnectionLost(error)) => return Err(LinkError::new(error)),
+                // Too long for one, or not taken there: it goes where nothing is lost.
+                Err(_) => {}
+            }
+        }
+        self.control.write_chunk(bytes).await.map_err(LinkError::new)
+    }
+
+    async fn close(self) {
+        close(&self.connection, 0);
+    }
+}
+
+/// The way from a server over QUIC.
+#[derive(Debug)]
+pub struct QuicReceiver {
+    connection: Connection,
+    incoming: mpsc::Receiver<Incoming>,
+}
+
+impl LinkReceiver for QuicReceiver {
+    async fn receive(&mut self) -> Result<Incoming, Ended> {
+        match self.incoming.recv().await {
+            Some(incoming) => Ok(incoming),
+            None => Err(Ended { code: code(&self.connection.closed().await) }),
+        }
+    }
+}
+
+impl Drop for QuicReceiver {
+    /// One that nobody reads is of no use.
+    fn drop(&mut self) {
+        close(&self.connection, 0);
+    }
+}
+
+/// Closes a connection that is open. On one that the server has closed, it would take the place of
+/// what the server closed with.
+fn close(connection: &Connection, code: u32) {
+    if connection.close_reason().is_none() {
+        connection.close(VarInt::from_u32(code), b"");
+    }
+}
+
+/// What the server closed with.
+fn code(error: &ConnectionError) -> Option<CloseCode> {
+    let ConnectionError::ApplicationClosed(close) = error else { return None };
+    let number = close.error_code.into_inner();
+    CloseCode::ALL.into_iter().find(|code| u64::from(code.number()) == number)
+}
