@@ -13,6 +13,7 @@
 //! $L slow   --pid $! --members 1000               # with two members who do not keep up
 //! $L fill   --store sqlite:/tmp/deep.db --messages 10000000
 //! $L pages  --store sqlite:/tmp/deep.db           # history, deep in a room and in a small one
+//! $L search --store sqlite:/tmp/found.db          # words, common and rare, among a million messages
 //! ```
 //!
 //! The server needs `--limits off`: the load comes from one address and a few accounts. `taskset`
@@ -37,6 +38,7 @@ mod options;
 mod pages;
 mod report;
 mod scan;
+mod searches;
 mod slow;
 mod stage;
 mod text;
@@ -64,6 +66,7 @@ fn run(options: Options) -> Result<(), Fault> {
         // The library itself is what works here, as in any program that embeds it.
         Shape::Fill(options) => Runtime::new()?.block_on(fill::run(&options)),
         Shape::Pages(options) => Runtime::new()?.block_on(pages::run(&options)),
+        Shape::Search(options) => Runtime::new()?.block_on(searches::run(&options)),
         Shape::Fanout(options) => alone(fanout::run(&options)),
         Shape::Idle(options) => alone(idle::run(&options)),
         Shape::Acks(options) => alone(acks::run(&options)),

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use chatcore::chat::{Created, Left, RoomSummary, Sent};
+use chatcore::chat::{Created, Left, RoomSummary, SearchResult, Sent};
 use chatcore::clock::Random;
 use chatcore::id::{ClientMsgId, MessageId, RoomId, Seq};
 use chatcore::log::{Cursor, Draft, HistoryPage};
 use chatcore::protocol::Encoding;
 use chatcore::protocol::frame::{
     Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, Request, RequestId, Rooms,
-    Send, Signal, Token,
+    Search, Send, Signal, Token,
 };
 use chatcore::protocol::limits::Announced;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -257,6 +257,17 @@ impl Client {
     pub async fn history(&self, room: &RoomId, page: History) -> Result<HistoryPage, Error> {
         match self.request(Request::History { room: room.clone(), body: page }).await? {
             Answer::History(page) => Ok(page),
+            _ => Err(Error::Unreadable),
+        }
+    }
+
+    /// Searches messages that the user may read.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn search(&self, search: Search) -> Result<SearchResult, Error> {
+        match self.request(Request::Search(search)).await? {
+            Answer::Found(found) => Ok(found),
             _ => Err(Error::Unreadable),
         }
     }

@@ -536,3 +536,35 @@ async fn frames_are_described() {
     let schema = server.ok("", "GET", "/frames.schema.json", Value::Null).await;
     assert!(schema["$defs"]["ClientFrame"].is_object());
 }
+
+#[tokio::test]
+async fn messages_are_searched_in_pages() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (_, as_eve) = server.join("eve").await;
+    let made = json!({"kind": "private", "name": "tea"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    for (name, said) in [("1", "Käse <b>"), ("2", "奶酪很好吃"), ("3", "kase again")] {
+        let body = json!({"client_msg_id": name, "text": said});
+        server.ok(&as_ann, "POST", &format!("/rooms/{room}/messages"), body).await;
+    }
+    let first = server.ok(&as_ann, "GET", "/search?query=kase&limit=1", Value::Null).await;
+    assert_eq!(first["hits"][0]["excerpt"]["pieces"][0], json!({"text": "kase", "found": true}));
+    assert_eq!((&first["hits"][0]["room"], &first["hits"][0]["user"]), (&json!(room), &json!(ann)));
+    let next = format!("/search?query=kase&limit=1&after={}", text(&first["next"]));
+    let second = server.ok(&as_ann, "GET", &next, Value::Null).await;
+    let pieces = json!([{"text": "Käse", "found": true}, {"text": " <b>"}]);
+    assert_eq!(second["hits"][0]["excerpt"]["pieces"], pieces);
+    let chinese = "/search?query=%E5%A5%B6%E9%85%AA+from:ann";
+    let found = server.ok(&as_ann, "GET", chinese, Value::Null).await;
+    assert_eq!(found["hits"].as_array().unwrap().len(), 1);
+
+    let outside = server.ok(&as_eve, "GET", "/search?query=kase", Value::Null).await;
+    assert_eq!(outside, json!({"hits": []}));
+    let hidden = server.get(&as_eve, &format!("/search?query=kase&room={room}")).await;
+    let absent = server.get(&as_eve, "/search?query=kase&room=nowhere").await;
+    assert_eq!((hidden.status.as_u16(), absent.status.as_u16()), (404, 404));
+    assert_eq!(server.get(&as_ann, "/search").await.json()["field"], "query");
+    assert_eq!(server.get(&as_ann, "/search?query=a&sort=1").await.json()["field"], "sort");
+    assert_eq!(server.get("", "/search?query=kase").await.status.as_u16(), 401);
+}

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::committer::Committer;
+use super::filing::keep_filed;
 use super::people::{Anyone, EndConnections};
 use super::upkeep::keep_up;
 use super::{Chat, Inner};
@@ -157,8 +160,13 @@ impl ChatBuilder {
             .with_limits(self.attachments)
             .with_clock(Arc::clone(&clock))
             .with_random(Arc::clone(&random));
-        let (committer, writing) =
-            Committer::start(Arc::clone(&store), Arc::clone(&hub), Arc::clone(&limits));
+        let news = Arc::new(Notify::new());
+        let (committer, writing) = Committer::start(
+            Arc::clone(&store),
+            Arc::clone(&hub),
+            Arc::clone(&limits),
+            Arc::clone(&news),
+        );
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
             store,
@@ -175,6 +183,7 @@ impl ChatBuilder {
             writing: Some(writing).into(),
             fan_out,
             upkeep: tokio::spawn(keep_up(chat.clone())).abort_handle(),
+            filing: tokio::spawn(keep_filed(chat.clone(), news)).abort_handle(),
         });
         Ok(Chat { inner })
     }

@@ -66,6 +66,7 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
             let query = body.query(caller.chat().limits().page)?;
             Answer::History(page::fitted(caller.history(&room, query).await?, query.anchor))
         }
+        Request::Search(body) => Answer::Found(caller.search(body.into()).await?),
         Request::MarkRead { room, body } => {
             caller.mark_read(&room, body.seq).await?;
             Answer::Done {}

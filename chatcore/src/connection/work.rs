@@ -150,6 +150,7 @@ fn reads(request: &Request) -> bool {
         request,
         Request::Rooms(_)
             | Request::History { .. }
+            | Request::Search(_)
             | Request::Subscribe { .. }
             | Request::Auth { .. }
     )

@@ -8,6 +8,7 @@ mod log;
 pub mod memory;
 mod open;
 mod room;
+mod search;
 mod session;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -18,6 +19,7 @@ pub use attachment::AttachmentStore;
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
 pub use room::{RoomCounts, RoomFilter, RoomStore};
+pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
 pub use verification::VerificationStore;
 
@@ -58,11 +60,23 @@ impl StoreError {
 
 /// Everything durable, in one place.
 pub trait Store:
-    LogStore + RoomStore + AccountStore + SessionStore + VerificationStore + AttachmentStore
+    LogStore
+    + RoomStore
+    + SearchStore
+    + AccountStore
+    + SessionStore
+    + VerificationStore
+    + AttachmentStore
 {
 }
 
 impl<T> Store for T where
-    T: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore + AttachmentStore
+    T: LogStore
+        + RoomStore
+        + SearchStore
+        + AccountStore
+        + SessionStore
+        + VerificationStore
+        + AttachmentStore
 {
 }

@@ -12,11 +12,11 @@ use crate::room::{
     Action, Actor, Command, Member, MemberAction, NewRoom, Outcome, Rejection, Role, Room,
     SendAction,
 };
-use crate::store::{Committed, LogStore, RoomFilter, RoomStore, Toward};
+use crate::store::{Committed, LogStore, RoomFilter, RoomStore, SearchStore, Toward};
 
 /// A store of rooms and their logs.
-pub trait Rooms: LogStore + RoomStore {}
-impl<T: LogStore + RoomStore> Rooms for T {}
+pub trait Rooms: LogStore + RoomStore + SearchStore {}
+impl<T: LogStore + RoomStore + SearchStore> Rooms for T {}
 
 /// What a message became.
 #[derive(Clone, Debug, PartialEq, Eq)]

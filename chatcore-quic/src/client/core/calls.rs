@@ -27,6 +27,7 @@ impl Call {
         match &self.request {
             Request::Rooms(_)
             | Request::History { .. }
+            | Request::Search(_)
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

@@ -1,8 +1,11 @@
 //! What someone does with rooms.
 
 mod read;
+mod search;
 
 use std::sync::PoisonError;
+
+pub use search::{Hit, SearchQuery, SearchResult};
 
 use super::{Chat, Pending};
 use crate::clock::Timestamp;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::chat::{Created, Left, RoomSummary, Sent};
+use crate::chat::{Created, Left, RoomSummary, SearchResult, Sent};
 use crate::clock::Timestamp;
 use crate::id::{Epoch, RoomId, Seq, UserId};
 use crate::log::HistoryPage;
@@ -26,6 +26,8 @@ pub enum Answer {
     Rooms(RoomList),
     /// To `history`.
     History(HistoryPage),
+    /// To `search`.
+    Found(SearchResult),
     /// To `subscribe`.
     Subscribed(Subscribed),
     /// To `auth`.
@@ -50,6 +52,8 @@ impl<'de> Deserialize<'de> for Answer {
             read(fields, Self::Sent)
         } else if has("recovered") {
             read(fields, Self::Subscribed)
+        } else if has("hits") {
+            read(fields, Self::Found)
         } else if has("messages") {
             read(fields, Self::History)
         } else if has("rooms") {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Token;
+use crate::chat::SearchQuery;
 use crate::clock::Timestamp;
 use crate::error::Invalid;
 use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
@@ -124,6 +125,8 @@ pub enum Request {
         #[serde(flatten)]
         body: History,
     },
+    /// Searches messages that the caller may read.
+    Search(Search),
     /// Moves the caller's read mark forward.
     MarkRead {
         /// Of which room.
@@ -261,6 +264,36 @@ pub struct History {
     /// At most how many; without one, 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+/// What to search for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Words, all of which are wanted; `"phrases"`; `beginnings*` of words; `from:HANDLE`; `in:ROOM`.
+    /// May be left out beside `from`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query: String,
+    /// A room to search alone; without one, and without `in:`, all that the caller is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomId>,
+    /// Who must have written it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<UserId>,
+    /// Those that follow: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most how many; without one, 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+impl From<Search> for SearchQuery {
+    fn from(search: Search) -> Self {
+        let Search { query, room, from, after, limit } = search;
+        Self { query, room, from, after, limit }
+    }
 }
 
 /// How far the caller has read.
