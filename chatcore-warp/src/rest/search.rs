@@ -17,6 +17,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     )]
 }
 
-async fn search(signed: Signed, Query(which): Query<Search>) -> Result<Json<SearchResult>, Problem> {
+async fn search(
+    signed: Signed,
+    Query(which): Query<Search>,
+) -> Result<Json<SearchResult>, Problem> {
     Ok(Json(signed.caller().search(which.into()).await?))
 }

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use super::committer::Committer;
 use super::filing::keep_filed;
+use super::mentions::Lanes;
 use super::people::{Anyone, EndConnections};
 use super::upkeep::keep_up;
 use super::{Chat, Inner};
@@ -169,6 +170,7 @@ impl ChatBuilder {
         );
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
+            lanes: Lanes::default(),
             store,
             hub,
             limits,

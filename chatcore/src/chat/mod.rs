@@ -5,6 +5,7 @@ mod caller;
 mod committer;
 mod filing;
 mod live;
+mod mentions;
 mod pace;
 mod people;
 mod stats;
@@ -59,6 +60,7 @@ struct Inner {
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
     turns: Throttle,
+    lanes: mentions::Lanes,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,
     fan_out: Vec<AbortHandle>,

@@ -151,6 +151,7 @@ fn reads(request: &Request) -> bool {
         Request::Rooms(_)
             | Request::History { .. }
             | Request::Search(_)
+            | Request::Members { .. }
             | Request::Subscribe { .. }
             | Request::Auth { .. }
     )

@@ -272,7 +272,8 @@ mod tests {
     #[test]
     fn chinese_is_found_by_any_of_its_characters_in_a_row() {
         let text = "我们明天去北京开会。";
-        for query in ["北京", "北", "明天去", "会", "\"北京\"", "去北京开会", "北京*"] {
+        for query in ["北京", "北", "明天去", "会", "\"北京\"", "去北京开会", "北京*"]
+        {
             assert!(matches(query, text), "{query}");
         }
         for query in ["京北", "天会", "开会吧", "会议"] {

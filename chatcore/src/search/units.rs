@@ -119,7 +119,7 @@ fn is_unspaced(c: char) -> bool {
         | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
         | '\u{20000}'..='\u{3ffff}'                             // Han
         | '\u{ac00}'..='\u{d7a3}'                               // Hangul
-        | '\u{ff66}'..='\u{ff9d}')                              // Half-width Kana
+        | '\u{ff66}'..='\u{ff9d}') // Half-width Kana
 }
 
 /// Adds what of `c` is compared.

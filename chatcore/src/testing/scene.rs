@@ -132,7 +132,8 @@ impl Scene {
     pub fn message(&self, who: &str, room: &RoomId, once: &str, draft: Draft) -> Command {
         let client_msg_id = name(once);
         let message_id = MessageId::derive(room, &user(who), &client_msg_id);
-        let send = SendAction { draft, client_msg_id, message_id };
+        let mentions = draft.mentions.clone();
+        let send = SendAction { draft, client_msg_id, message_id, mentions };
         self.command(who, room, Action::Send(send))
     }
 

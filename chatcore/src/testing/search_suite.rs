@@ -116,7 +116,8 @@ pub async fn all_words_are_wanted_and_phrases_stand_together(store: impl Rooms) 
 pub async fn chinese_is_found_by_two_characters(store: impl Rooms) {
     let scene = Scene::of(store);
     let room = scene.public("general", "ann", &[]).await;
-    for text in ["我们明天去北京开会", "京北的天气", "会议在上海，北京不去"] {
+    for text in ["我们明天去北京开会", "京北的天气", "会议在上海，北京不去"]
+    {
         scene.says("ann", &room, text).await;
     }
     assert_eq!(finds(&scene, "ann", "北京").await.len(), 2);
@@ -136,7 +137,8 @@ pub async fn only_rooms_of_the_scope_are_looked_into(store: impl Rooms) {
     assert_eq!(finds(&scene, "ann", "secret").await, ["secret two", "secret one"]);
     assert_eq!(finds(&scene, "bob", "secret").await, ["secret one"]);
     assert_eq!(finds(&scene, "eve", "secret").await, [""; 0]);
-    let named = |rooms: &[&RoomId]| Scope::Rooms(rooms.iter().map(|room| (*room).clone()).collect());
+    let named =
+        |rooms: &[&RoomId]| Scope::Rooms(rooms.iter().map(|room| (*room).clone()).collect());
     assert_eq!(found(&scene, searching("secret", named(&[&one]))).await, ["secret one"]);
     assert_eq!(found(&scene, searching("secret", named(&[&one, &two]))).await.len(), 2);
     assert_eq!(found(&scene, searching("secret", named(&[]))).await, [""; 0]);

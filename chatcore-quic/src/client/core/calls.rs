@@ -28,6 +28,7 @@ impl Call {
             Request::Rooms(_)
             | Request::History { .. }
             | Request::Search(_)
+            | Request::Members { .. }
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

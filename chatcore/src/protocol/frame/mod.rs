@@ -8,12 +8,12 @@ mod server;
 
 use std::fmt;
 
-pub use answer::{Answer, Changed, MarkState, RoomList, Subscribed, TokenRenewed};
+pub use answer::{Answer, Changed, MarkState, MemberList, RoomList, Subscribed, TokenRenewed};
 pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
 pub use received::{Event, Received, UnknownEntry};
 pub use request::{
-    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Request, Rooms, Search,
-    Send, UpdateRoom,
+    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Members, Request, Rooms,
+    Search, Send, UpdateRoom,
 };
 pub use server::{
     AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, MembershipFrame, Pong,

@@ -127,6 +127,14 @@ pub enum Request {
     },
     /// Searches messages that the caller may read.
     Search(Search),
+    /// Lists who is in a room, and how far each has come.
+    Members {
+        /// Of which room.
+        room: RoomId,
+        /// Which of them.
+        #[serde(flatten)]
+        body: Members,
+    },
     /// Moves the caller's read mark forward.
     MarkRead {
         /// Of which room.
@@ -192,6 +200,9 @@ pub struct UpdateRoom {
     /// Who may find it from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RoomKind>,
+    /// Seconds between one message of a member and the next, from now on; 0 ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_mode: Option<u32>,
 }
 
 /// A message to be sent.
@@ -210,6 +221,9 @@ pub struct Send {
     /// Files that the sender has uploaded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentId>,
+    /// Whom it calls, beside those that the text names by `@handle`; who is no member is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
     /// The application's own data, any JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<serde_json::Value>,
@@ -222,6 +236,7 @@ impl From<Send> for Draft {
             client_msg_id: Some(send.client_msg_id),
             reply_to: send.reply_to,
             attachments: send.attachments,
+            mentions: send.mentions,
             meta: send.meta,
         }
     }
@@ -261,6 +276,19 @@ pub struct History {
     /// Around this place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub around: Option<Seq>,
+    /// At most how many; without one, 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Which members of a room to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    /// Those with an id above this one: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<UserId>,
     /// At most how many; without one, 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -358,7 +386,8 @@ impl From<CreateRoom> for NewRoom {
 
 impl From<UpdateRoom> for RoomUpdate {
     fn from(update: UpdateRoom) -> Self {
-        Self { name: update.name, topic: update.topic, kind: update.kind }
+        let UpdateRoom { name, topic, kind, slow_mode } = update;
+        Self { name, topic, kind, slow_mode }
     }
 }
 

@@ -22,11 +22,8 @@ const NEXT: &str = concat!(
 pub(super) async fn sweep(store: &SqliteStore, limit: u32) -> Result<u32, StoreError> {
     let mut left = limit;
     // A floor only ever rises, so that what is dead now is so still when it is removed.
-    let rows = sqlx::query(NEXT)
-        .bind(limit)
-        .fetch_all(&mut *store.read().await?)
-        .await
-        .map_err(failed)?;
+    let rows =
+        sqlx::query(NEXT).bind(limit).fetch_all(&mut *store.read().await?).await.map_err(failed)?;
     let mut dead = Vec::new();
     for row in &rows {
         let mut row = Fields::of(row);

@@ -56,7 +56,8 @@ pub(super) async fn file(store: &SqliteStore, index: &Open, limit: u32) -> Resul
     let Some(Stretch(pos, room, _, last)) = stretches.last().copied() else { return Ok(0) };
     let passed: i64 = stretches.iter().map(|Stretch(_, _, first, last)| last - first + 1).sum();
 
-    let places: Vec<_> = stretches.iter().map(|Stretch(_, r, first, last)| (r, first, last)).collect();
+    let places: Vec<_> =
+        stretches.iter().map(|Stretch(_, r, first, last)| (r, first, last)).collect();
     let mut docs = Vec::new();
     let mut terms = Vec::new();
     let mut changed = Vec::new();
@@ -135,8 +136,7 @@ async fn stretches(
         .fetch_one(&mut *store.read().await?)
         .await
         .map_err(failed)?;
-    let mut runs: Vec<Stretch> =
-        serde_json::from_str(Fields::of(&row).take()?).map_err(corrupt)?;
+    let mut runs: Vec<Stretch> = serde_json::from_str(Fields::of(&row).take()?).map_err(corrupt)?;
     let mut entries = 0;
     runs.retain_mut(|run| {
         if run.0 == pos {

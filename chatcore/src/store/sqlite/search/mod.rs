@@ -125,14 +125,15 @@ async fn is_of(store: &SqliteStore, (pos, room, last): Filed) -> Result<bool, St
     if pos == 0 {
         return Ok(true);
     }
-    let run = sqlx::query("SELECT 1 FROM runs WHERE pos = ? AND room = ? AND first <= ? AND last >= ?")
-        .bind(pos)
-        .bind(room)
-        .bind(last)
-        .bind(last)
-        .fetch_optional(&mut *store.read().await?)
-        .await
-        .map_err(failed)?;
+    let run =
+        sqlx::query("SELECT 1 FROM runs WHERE pos = ? AND room = ? AND first <= ? AND last >= ?")
+            .bind(pos)
+            .bind(room)
+            .bind(last)
+            .bind(last)
+            .fetch_optional(&mut *store.read().await?)
+            .await
+            .map_err(failed)?;
     Ok(run.is_some())
 }
 
@@ -217,7 +218,11 @@ impl SqliteStore {
     pub(super) async fn filed_messages(&self) -> i64 {
         let index = self.index().await.expect("an index");
         let mut reader = index.readers.hold().await.expect("a connection");
-        sqlx::query("SELECT count(*) FROM docs").fetch_one(&mut *reader).await.expect("a row").get(0)
+        sqlx::query("SELECT count(*) FROM docs")
+            .fetch_one(&mut *reader)
+            .await
+            .expect("a row")
+            .get(0)
     }
 
     /// The steps that SQLite plans for the statements of a search.
