@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chatcore_quic::client::Trust;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures a running server, and checks every delivery.
@@ -28,6 +29,8 @@ pub(crate) enum Shape {
     Fill(Fill),
     /// Pages of history from a deep room and from a small one, without a server.
     Pages(Pages),
+    /// Serves QUIC in the straightforward way, to compare with.
+    Plain(Plain),
 }
 
 /// How to reach the server, and how to say what came of it.
@@ -36,6 +39,14 @@ pub(crate) struct Server {
     /// Where the server is.
     #[arg(long, default_value = "http://127.0.0.1:3030")]
     pub(crate) url: Url,
+
+    /// Over QUIC, to this address, instead of WebSocket. Accounts are made at --url all the same.
+    #[arg(long, requires = "pin", value_name = "ADDRESS")]
+    pub(crate) quic: Option<SocketAddr>,
+
+    /// The SHA-256 of the server's certificate, which it prints when it starts.
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) pin: Option<Trust>,
 
     /// The server's process, for its memory and processor time.
     #[arg(long)]
@@ -212,6 +223,17 @@ pub(crate) struct Pages {
 
     #[command(flatten)]
     pub(crate) print: Print,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Plain {
+    /// Where to serve QUIC.
+    #[arg(long, default_value = "127.0.0.1:4434", value_name = "ADDRESS")]
+    pub(crate) quic: SocketAddr,
+
+    /// Where accounts are made.
+    #[arg(long, default_value = "127.0.0.1:3034", value_name = "ADDRESS")]
+    pub(crate) http: SocketAddr,
 }
 
 /// An `http://` address. The server's TLS is not what this measures.

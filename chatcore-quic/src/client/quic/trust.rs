@@ -43,7 +43,11 @@ impl FromStr for Trust {
 }
 
 impl Trust {
-    pub(super) fn client_config(self) -> Result<ClientConfig, Error> {
+    /// The same for rustls, for a client of one's own: TLS 1.3, no protocol named yet.
+    ///
+    /// # Errors
+    /// If the cryptography that is compiled in cannot do that.
+    pub fn client_config(self) -> Result<ClientConfig, Error> {
         // Named, so that neither what else is compiled in nor what the process installed decides.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
