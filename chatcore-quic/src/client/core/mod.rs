@@ -110,7 +110,7 @@ impl Core {
             random,
             started: now,
             phase: Phase::Offline { until: Some(now) },
-            state: State::Offline(Offline::Waiting),
+            state: State::Offline(Offline::Waiting { until: now }),
             credentials: Credentials::default(),
             outputs: VecDeque::new(),
             heartbeat: std::time::Duration::from_secs(25),

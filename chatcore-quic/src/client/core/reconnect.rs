@@ -160,7 +160,7 @@ impl Core {
         let earliest = self.not_before.unwrap_or(now);
         let until = (now + self.jitter()).max(earliest);
         self.phase = Phase::Offline { until: Some(until) };
-        self.set_state(State::Offline(Offline::Waiting));
+        self.set_state(State::Offline(Offline::Waiting { until }));
     }
 
     fn stop(&mut self, why: Offline) {
