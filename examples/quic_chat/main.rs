@@ -18,6 +18,7 @@
 mod account;
 mod day;
 mod editor;
+mod files;
 mod http;
 mod kept;
 mod model;
@@ -38,7 +39,7 @@ use chatcore::clock::{Random as _, SystemRandom};
 use chatcore_quic::client::{QuicLink, Trust};
 use clap::Parser as _;
 use crossterm::event::{Event, EventStream};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
 use account::Accounts;
@@ -115,10 +116,10 @@ async fn converse(
         screen.draw(model)?;
         let first = tokio::select! {
             key = keys.next() => match key {
-                Some(Ok(Event::Key(key))) => News::Key(key),
-                Some(Ok(Event::Paste(text))) => News::Pasted(text),
-                Some(Ok(Event::Resize(columns, rows))) => News::Resized(columns, rows),
-                Some(Ok(_)) => continue,
+                Some(Ok(event)) => match news_of(event) {
+                    Some(news) => news,
+                    None => continue,
+                },
                 Some(Err(problem)) => return Err(problem.into()),
                 None => return Ok(()),
             },
@@ -131,7 +132,9 @@ async fn converse(
             () = &mut stop => return Ok(()),
         };
         // What else is here is taken in before the next look at it.
-        let rest = std::iter::from_fn(|| inbox.try_recv().ok()).take(NEWS);
+        let pressed = std::iter::from_fn(|| keys.next().now_or_never()??.ok().and_then(news_of));
+        let pressed: Vec<_> = pressed.take(NEWS).collect();
+        let rest = std::iter::from_fn(|| inbox.try_recv().ok()).take(NEWS).chain(pressed);
         for news in std::iter::once(first).chain(rest) {
             for task in update::update(model, news) {
                 if task == Task::Quit {
@@ -140,6 +143,16 @@ async fn converse(
                 worker.carry_out(task).await?;
             }
         }
+    }
+}
+
+/// What the terminal tells, if it is of interest.
+fn news_of(event: Event) -> Option<News> {
+    match event {
+        Event::Key(key) => Some(News::Key(key)),
+        Event::Paste(text) => Some(News::Pasted(text)),
+        Event::Resize(columns, rows) => Some(News::Resized(columns, rows)),
+        _ => None,
     }
 }
 
@@ -157,6 +170,7 @@ fn place(options: &Options) -> Result<Place, Fault> {
             .map_err(|e| format!("--quic {}: {e}", options.quic))?,
         accounts: Accounts::new(Http::new(&options.url, trust.client_config()?)?),
         state,
+        downloads: options.downloads.clone(),
         server: options.quic.clone(),
     })
 }

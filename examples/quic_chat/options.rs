@@ -37,6 +37,10 @@ pub(crate) struct Options {
     /// [default: $XDG_STATE_HOME/chatcore, or ~/.local/state/chatcore]
     #[arg(long, env = "CHATCORE_STATE", value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+
+    /// Where files are saved.
+    #[arg(long, env = "CHATCORE_DOWNLOADS", default_value = ".", value_name = "DIR")]
+    pub(crate) downloads: PathBuf,
 }
 
 /// The password of the environment, if it is there.

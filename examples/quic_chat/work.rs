@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chatcore::clock::{Clock as _, SystemClock, Timestamp};
-use chatcore::id::{RoomId, UserId};
-use chatcore::log::Cursor;
-use chatcore::protocol::frame::{CreateRoom, History, MemberChange, MemberVerb, Request, Token};
+use chatcore::id::{ClientMsgId, MessageId, RoomId, UserId};
+use chatcore::log::{AttachmentRef, Cursor};
+use chatcore::protocol::frame::{CreateRoom, History, MemberChange, MemberVerb, Request, Send, Token};
 use chatcore_quic::client::{
     Client, Error, Link, Offline, QuicLink, State, Unsent, Write, link::LinkError,
 };
@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 
 use crate::Fault;
 use crate::account::{Accounts, DEVICE, SignedIn};
+use crate::files;
 use crate::kept::{Kept, Session};
 use crate::model::news::{News, Task};
 
@@ -36,6 +37,7 @@ pub(crate) struct Place {
     pub(crate) link: QuicLink,
     pub(crate) accounts: Accounts,
     pub(crate) state: PathBuf,
+    pub(crate) downloads: PathBuf,
     pub(crate) server: String,
 }
 
@@ -172,6 +174,37 @@ impl Worker {
                     active.writes.send(*unsent).await?;
                 }
             }
+            Task::Upload { room, id, path, reply_to } => {
+                if let Some(active) = &self.active {
+                    let (client, writes) = (active.client.clone(), active.writes.clone());
+                    let news = self.news.clone();
+                    tokio::spawn(async move {
+                        let named = (room.clone(), id.clone());
+                        match files::upload(&client, named, &path, &news).await {
+                            Ok(file) => {
+                                let write = attached(id, file, reply_to);
+                                // A session that has ended sends nothing more.
+                                let _ = writes.send(Unsent { room, write }).await;
+                            }
+                            Err(why) => {
+                                let result = Err(why.to_string());
+                                let _ = news.send(News::Sent { room, id, result }).await;
+                            }
+                        }
+                    });
+                }
+            }
+            Task::Download(file) => {
+                if let Some(active) = &self.active {
+                    let (client, news) = (active.client.clone(), self.news.clone());
+                    let dir = self.place.downloads.clone();
+                    tokio::spawn(async move {
+                        let saved = files::download(&client, &file, &dir, &news).await;
+                        let saved = saved.map_err(|why| why.to_string());
+                        let _ = news.send(News::Saved { file: file.id, saved }).await;
+                    });
+                }
+            }
             task => {
                 if let Some(active) = &self.active {
                     let doing = ask(active, self.place.accounts.clone(), task);
@@ -196,6 +229,12 @@ impl Worker {
             earlier.abort();
         }
     }
+}
+
+/// A message that is a file.
+fn attached(id: ClientMsgId, file: AttachmentRef, reply_to: Option<MessageId>) -> Write {
+    let (text, attachments) = (String::new(), vec![file.id]);
+    Write::Send(Send { client_msg_id: id, text, reply_to, attachments, meta: None })
 }
 
 /// Asks the server for something, and returns what there is to tell.

@@ -1,10 +1,12 @@
 //! What was said in a room, as far as it is here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use chatcore::clock::Timestamp;
 use chatcore::id::{ClientMsgId, MessageId, Seq, UserId};
 use chatcore::log::{Entry, Message};
+use chatcore_quic::client::Progress;
 
 use super::Composer;
 
@@ -66,6 +68,15 @@ pub(crate) struct Waiting {
     pub(crate) text: String,
     pub(crate) reply_to: Option<MessageId>,
     pub(crate) state: Sending,
+    /// The file that it is.
+    pub(crate) file: Option<Outgoing>,
+}
+
+/// A file on its way to the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) path: PathBuf,
+    pub(crate) at: Progress,
 }
 
 /// How far it is.

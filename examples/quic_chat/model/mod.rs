@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use chatcore::chat::RoomSummary;
 use chatcore::clock::Timestamp;
-use chatcore::id::{ClientMsgId, MessageId, RoomId, UserId};
+use chatcore::id::{AttachmentId, ClientMsgId, MessageId, RoomId, UserId};
 use chatcore::room::RoomKind;
-use chatcore_quic::client::{State, Unsent};
+use chatcore_quic::client::{Progress, State, Unsent};
 
 use self::conversation::{Conversation, Key};
 use self::login::Login;
@@ -46,6 +46,8 @@ pub(crate) struct Model {
     pub(crate) listed: bool,
     /// What is written while no room is open.
     pub(crate) command: Editor,
+    /// Files on their way here.
+    pub(crate) downloads: BTreeMap<AttachmentId, Progress>,
     /// Writes of last time whose rooms are not listed yet.
     pub(crate) unplaced: Vec<Unsent>,
 }
@@ -138,6 +140,7 @@ impl Model {
             ids,
             listed: false,
             command: Editor::default(),
+            downloads: BTreeMap::new(),
             unplaced: Vec::new(),
         }
     }

@@ -1,11 +1,13 @@
 //! What can happen, and what is to be done about it.
 
+use std::path::PathBuf;
+
 use chatcore::chat::{RoomSummary, Sent};
 use chatcore::clock::Timestamp;
-use chatcore::id::{ClientMsgId, MessageId, RoomId, Seq, UserId};
-use chatcore::log::{Cursor, HistoryPage, Message};
+use chatcore::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
+use chatcore::log::{AttachmentRef, Cursor, HistoryPage, Message};
 use chatcore::room::RoomKind;
-use chatcore_quic::client::{Notice, State, Unsent, Update};
+use chatcore_quic::client::{Notice, Progress, State, Unsent, Update};
 use crossterm::event::KeyEvent;
 
 /// What happened.
@@ -38,6 +40,9 @@ pub(crate) enum News {
     Name(UserId, String),
     Entered(RoomId),
     Left(RoomId),
+    Uploading { room: RoomId, id: ClientMsgId, at: Progress },
+    Downloading { file: AttachmentId, at: Progress },
+    Saved { file: AttachmentId, saved: Result<PathBuf, String> },
     /// Something was done that shows nowhere else.
     Done(String),
     Failed(String),
@@ -63,6 +68,8 @@ pub(crate) enum Task {
     Reread { room: RoomId, seq: Seq },
     /// Through the outbox, in this order.
     Write(Box<Unsent>),
+    Upload { room: RoomId, id: ClientMsgId, path: PathBuf, reply_to: Option<MessageId> },
+    Download(AttachmentRef),
     React { room: RoomId, message: MessageId, emoji: String, on: bool },
     Create { kind: RoomKind, name: Option<String>, with: Vec<UserId> },
     Invite { room: RoomId, user: UserId },

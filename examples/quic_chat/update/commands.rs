@@ -1,14 +1,16 @@
 //! What one does to messages and rooms.
 
-use chatcore::id::{ClientMsgId, Seq, UserId};
+use std::path::PathBuf;
+
+use chatcore::id::{ClientMsgId, MessageId, RoomId, Seq, UserId};
 use chatcore::protocol::frame::Delete;
 use chatcore::room::RoomKind;
-use chatcore_quic::client::Write;
+use chatcore_quic::client::{Progress, Write};
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::keys;
 use crate::editor::Editor;
-use crate::model::conversation::Sending;
+use crate::model::conversation::{Outgoing, Sending, Waiting};
 use crate::model::news::Task;
 use crate::model::{Composer, Model, Over, Purpose};
 
@@ -33,6 +35,8 @@ pub(super) fn run(model: &mut Model, command: &str, tasks: &mut Vec<Task>) {
             Some(user) => tasks.push(Task::Invite { room, user }),
             None => model.complain("/invite NAME, of someone you have met in a room"),
         },
+        ("file", Some(_)) if rest.is_empty() => model.complain("/file PATH"),
+        ("file", Some(room)) => file(model, room, rest, tasks),
         ("leave", Some(room)) => tasks.push(Task::Leave(room)),
         _ => model.complain(format!("there is no /{name}; /help shows what there is")),
     }
@@ -40,6 +44,39 @@ pub(super) fn run(model: &mut Model, command: &str, tasks: &mut Vec<Task>) {
 
 fn create(kind: RoomKind, name: Option<&str>, with: Vec<UserId>, tasks: &mut Vec<Task>) {
     tasks.push(Task::Create { kind, name: name.map(str::to_owned), with });
+}
+
+/// Sends a file, as it was typed, pasted or dropped into the terminal.
+fn file(model: &mut Model, room: RoomId, typed: &str, tasks: &mut Vec<Task>) {
+    let unquoted = |quote| typed.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let typed = match unquoted('\'').or(unquoted('"')) {
+        Some(inner) => inner.to_owned(),
+        None => typed.replace("\\ ", " "),
+    };
+    let path = match (typed.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(typed),
+    };
+    upload(model, room, path, None, tasks);
+}
+
+fn upload(
+    model: &mut Model,
+    room: RoomId,
+    path: PathBuf,
+    reply_to: Option<MessageId>,
+    tasks: &mut Vec<Task>,
+) {
+    let id = model.ids.next();
+    let Some(known) = model.room_mut(&room) else { return };
+    known.conversation.waiting.push(Waiting {
+        id: id.clone(),
+        text: String::new(),
+        reply_to: reply_to.clone(),
+        state: Sending::Pending,
+        file: Some(Outgoing { path: path.clone(), at: Progress::default() }),
+    });
+    tasks.push(Task::Upload { room, id, path, reply_to });
 }
 
 /// Someone who was met, by what they are called.
@@ -85,6 +122,12 @@ pub(super) fn about_waiting(
             let waiting = &mut conversation.waiting[at];
             (waiting.id, waiting.state) = (again.clone(), Sending::Pending);
             let (text, reply_to) = (waiting.text.clone(), waiting.reply_to.clone());
+            if let Some(Outgoing { path, .. }) = waiting.file.clone() {
+                let to = room.summary.room.clone();
+                conversation.waiting.remove(at);
+                conversation.chosen = None;
+                return upload(model, to, path, reply_to, tasks);
+            }
             let message = keys::message(again, text, reply_to);
             keys::write(room.summary.room.clone(), message, tasks);
         }
@@ -108,6 +151,7 @@ pub(super) fn about_message(
     let (id, text) = (message.message_id.clone(), message.text.clone());
     let mine = Some(&message.user) == me.as_ref();
     let gone = message.deleted_at.is_some();
+    let files = message.attachments.clone();
     let write = match key {
         _ if gone => return model.say("this message was deleted"),
         KeyCode::Char('r') | KeyCode::Enter => {
@@ -116,6 +160,14 @@ pub(super) fn about_message(
         }
         KeyCode::Char('e') if mine => {
             Composer { purpose: Purpose::Edit(id), field: Editor::with(&text) }
+        }
+        KeyCode::Char('s') => {
+            room.conversation.chosen = None;
+            for file in files {
+                model.downloads.insert(file.id.clone(), Progress { done: 0, total: file.size });
+                tasks.push(Task::Download(file));
+            }
+            return;
         }
         KeyCode::Char('+') => Composer { purpose: Purpose::React(id), field: Editor::default() },
         KeyCode::Char('d') if was_asked => {

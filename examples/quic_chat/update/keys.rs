@@ -207,6 +207,7 @@ fn enter(model: &mut Model, tasks: &mut Vec<Task>) {
         text: text.clone(),
         reply_to: reply_to.clone(),
         state: Sending::Pending,
+        file: None,
     });
     write(to, message(id, text, reply_to), tasks);
     to_end(model, tasks);

@@ -70,6 +70,25 @@ fn take_in(model: &mut Model, news: News, tasks: &mut Vec<Task>) {
         News::Left(room) => {
             rooms::gone(model, &room, tasks);
         }
+        News::Uploading { room, id, at } => {
+            let waiting = model.room_mut(&room).map(|room| &mut room.conversation.waiting);
+            let waiting = waiting.and_then(|all| all.iter_mut().find(|waiting| waiting.id == id));
+            if let Some(file) = waiting.and_then(|waiting| waiting.file.as_mut()) {
+                file.at = at;
+            }
+        }
+        News::Downloading { file, at } => {
+            if let Some(known) = model.downloads.get_mut(&file) {
+                *known = at;
+            }
+        }
+        News::Saved { file, saved } => {
+            model.downloads.remove(&file);
+            match saved {
+                Ok(path) => model.say(format!("saved as {}", path.display())),
+                Err(why) => model.complain(why),
+            }
+        }
         News::Done(what) => model.say(what),
         News::Failed(why) => model.complain(why),
     }
@@ -92,6 +111,7 @@ fn logged_out(model: &mut Model, why: Option<String>) {
     model.login = Some(login);
     model.rooms.clear();
     model.unplaced.clear();
+    model.downloads.clear();
     (model.open, model.over, model.listed) = (None, None, false);
 }
 

@@ -246,6 +246,7 @@ pub(super) fn place_unsent(model: &mut Model) {
             text: send.text,
             reply_to: send.reply_to,
             state: Sending::Pending,
+            file: None,
         });
     }
 }

@@ -10,11 +10,12 @@
 use chatcore::id::UserId;
 use chatcore::log::{Body, Entry, Message};
 use chatcore::room::{Role, RoomKind};
+use chatcore_quic::client::Progress;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::{BAD, BOLD, DIM, GOOD, WARN};
-use crate::model::conversation::{Line as Item, Sending, Waiting};
+use crate::model::conversation::{Line as Item, Outgoing, Sending, Waiting};
 use crate::model::{Model, Room};
 use crate::text;
 
@@ -85,14 +86,9 @@ fn said(
     } else if !message.text.is_empty() {
         lines.extend(words(&message.text, width, Style::new()));
     }
-    for file in &message.attachments {
-        let size = text::bytes(file.size);
-        let name = text::cut(&text::label(&file.name), width.saturating_sub(MARGIN + 14));
-        lines.push(Line::from(vec![
-            Span::styled("▤ ", WARN),
-            Span::raw(name),
-            Span::styled(format!("  {size}"), DIM),
-        ]));
+    for attached in &message.attachments {
+        let at = model.downloads.get(&attached.id);
+        lines.push(file(&attached.name, attached.size, at, width));
     }
     let mut end = Vec::new();
     if message.edited_at.is_some() && message.deleted_at.is_none() {
@@ -134,13 +130,33 @@ fn unconfirmed(
         Sending::Sent(_) => (Style::new(), Span::styled(" ✓", DIM)),
         Sending::Refused(_) => (DIM, Span::styled(" ✗ refused", BAD)),
     };
-    lines.extend(words(&waiting.text, width, style));
+    if let Some(Outgoing { path, at }) = &waiting.file {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        lines.push(file(&name, at.total, Some(at), width));
+    } else {
+        lines.extend(words(&waiting.text, width, style));
+    }
     append(&mut lines, vec![end], width);
     if let Sending::Refused(why) = &waiting.state {
         lines.extend(words(&text::label(why), width, BAD));
     }
     let me = model.me.as_ref().map(|me| Span::styled(model.name(me), color(model, me)));
     hang(lines, "", &me.unwrap_or_default(), rows);
+}
+
+/// A file, and how far it is on its way.
+fn file(name: &str, size: u64, at: Option<&Progress>, width: usize) -> Line<'static> {
+    const BAR: usize = 16;
+    let mut end = format!("  {}", text::bytes(size));
+    if let Some(Progress { done, total }) = at {
+        let share = |of: u64| done.saturating_mul(of).checked_div(*total).unwrap_or(0).min(of);
+        let full = usize::try_from(share(BAR as u64)).unwrap_or(BAR);
+        let (bar, rest) = ("█".repeat(full), "░".repeat(BAR - full));
+        end.push_str(&format!("  {bar}{rest} {} %", share(100)));
+    }
+    let room = width.saturating_sub(MARGIN + 2 + text::width(&end)).max(8);
+    let name = text::cut(&text::label(name), room);
+    Line::from(vec![Span::styled("▤ ", WARN), Span::raw(name), Span::styled(end, DIM)])
 }
 
 /// What is answered, in one row.

@@ -24,6 +24,7 @@ Ctrl-C              quit; what was not sent is kept
 /new NAME           makes a public room; /private NAME one by invitation
 /dm NAME            talk to someone you have met here
 /invite NAME        asks someone in
+/file PATH          sends a file; s on a message saves its files
 /leave              leaves this room
 /logout             ends this session, here and on the server
 /quit               as Ctrl-C";

@@ -17,6 +17,7 @@ pub(super) fn draw(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     for y in area.y..area.bottom() {
         frame.buffer_mut().set_string(area.x + inner, y, "│", DIM);
     }
+    frame.buffer_mut().set_string(area.x + inner, area.y + 1, "┼", DIM);
     let list = Rect { width: inner, ..area };
     put(frame, list, 0, &Line::styled(" rooms", BOLD));
     put(frame, list, 1, &Line::styled("─".repeat(usize::from(inner)), DIM));

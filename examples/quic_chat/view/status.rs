@@ -83,10 +83,13 @@ fn hints(model: &Model) -> String {
     }
     match chosen {
         Some((_, Key::Waiting(_))) => "r: send again · d: discard · Esc: back".to_owned(),
-        Some((room, key)) if own(key, room) => {
-            "r: answer · +: react · e: change · d: delete · Esc: back".to_owned()
+        Some((room, key)) => {
+            let message = room.message(key);
+            let save = message.is_some_and(|message| !message.attachments.is_empty());
+            let save = if save { " · s: save" } else { "" };
+            let own = if own(key, room) { " · e: change · d: delete" } else { "" };
+            format!("Esc: back · r: answer · +: react{save}{own}")
         }
-        Some(_) => "r: answer · +: react · Esc: back".to_owned(),
         None if model.size.0 < NARROW && model.unread() > 0 => {
             format!("{} unread · Tab: rooms", model.unread())
         }
