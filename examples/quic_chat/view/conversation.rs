@@ -30,7 +30,9 @@ pub(super) fn draw(model: &Model, room: &Room, area: Rect, frame: &mut Frame<'_>
         put(frame, area, row, line);
         if room.conversation.chosen.as_ref() == Some(key) {
             let chosen = Style::new().add_modifier(Modifier::REVERSED);
-            frame.buffer_mut().set_style(Rect::new(area.x, area.y + row, area.width, 1), chosen);
+            let line = Rect::new(area.x, area.y + row, area.width, 1);
+            let line = line.intersection(frame.area());
+            frame.buffer_mut().set_style(line, chosen);
         }
     }
 }

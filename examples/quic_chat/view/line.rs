@@ -19,10 +19,15 @@ use crate::model::conversation::{Line as Item, Outgoing, Sending, Waiting};
 use crate::model::{Model, Room};
 use crate::text;
 
-/// Columns for names.
-const NAME: usize = 12;
-/// Columns before the words.
-const MARGIN: usize = 1 + 5 + 1 + NAME + 3;
+/// Columns for names, of so many.
+const fn name_columns(width: usize) -> usize {
+    if width < 56 { 8 } else { 12 }
+}
+
+/// Columns before the words, of so many: a space, the time, a space, the name, a line.
+const fn margin(width: usize) -> usize {
+    1 + 5 + 1 + name_columns(width) + 3
+}
 
 /// The rows of the item at `index`, and of what announces it.
 pub(super) fn rows(
@@ -114,7 +119,7 @@ fn said(
     let name = model.name(&message.user);
     let (time, name) = if goes_on { ("", "") } else { (time.as_str(), name.as_str()) };
     let color = color(model, &message.user);
-    hang(lines, time, &Span::styled(name.to_owned(), color), rows);
+    hang(lines, time, &Span::styled(name.to_owned(), color), width, rows);
 }
 
 fn unconfirmed(
@@ -141,12 +146,12 @@ fn unconfirmed(
         lines.extend(words(&text::label(why), width, BAD));
     }
     let me = model.me.as_ref().map(|me| Span::styled(model.name(me), color(model, me)));
-    hang(lines, "", &me.unwrap_or_default(), rows);
+    hang(lines, "", &me.unwrap_or_default(), width, rows);
 }
 
 /// A file, and how far it is on its way.
 fn file(name: &str, size: u64, at: Option<&Progress>, width: usize) -> Line<'static> {
-    const BAR: usize = 16;
+    const BAR: usize = 10;
     let mut end = format!("  {}", text::bytes(size));
     if let Some(Progress { done, total }) = at {
         let share = |of: u64| done.saturating_mul(of).checked_div(*total).unwrap_or(0).min(of);
@@ -154,7 +159,7 @@ fn file(name: &str, size: u64, at: Option<&Progress>, width: usize) -> Line<'sta
         let (bar, rest) = ("█".repeat(full), "░".repeat(BAR - full));
         end.push_str(&format!("  {bar}{rest} {} %", share(100)));
     }
-    let room = width.saturating_sub(MARGIN + 2 + text::width(&end)).max(8);
+    let room = width.saturating_sub(margin(width) + 2 + text::width(&end)).max(8);
     let name = text::cut(&text::label(name), room);
     Line::from(vec![Span::styled("▤ ", WARN), Span::raw(name), Span::styled(end, DIM)])
 }
@@ -173,7 +178,7 @@ fn quote(
         }
         None => "↳ an earlier message".to_owned(),
     };
-    vec![Line::styled(text::cut(&shown, width.saturating_sub(MARGIN)), DIM)]
+    vec![Line::styled(text::cut(&shown, width.saturating_sub(margin(width))), DIM)]
 }
 
 /// What happened beside messages.
@@ -219,18 +224,18 @@ fn note(model: &Model, entry: &Entry, width: usize) -> Vec<Line<'static>> {
     };
     let lines = words(&what, width, DIM);
     let mut rows = Vec::new();
-    hang(lines, &model.zone.time(entry.ts), &Span::styled("·", DIM), &mut rows);
+    hang(lines, &model.zone.time(entry.ts), &Span::styled("·", DIM), width, &mut rows);
     rows
 }
 
 fn words(what: &str, width: usize, style: Style) -> Vec<Line<'static>> {
-    let wrapped = text::wrap(&text::clean(what), width.saturating_sub(MARGIN));
+    let wrapped = text::wrap(&text::clean(what), width.saturating_sub(margin(width)));
     wrapped.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 
 /// Puts something behind the last line, or on a line of its own where it does not fit.
 fn append(lines: &mut Vec<Line<'static>>, end: Vec<Span<'static>>, width: usize) {
-    let room = width.saturating_sub(MARGIN);
+    let room = width.saturating_sub(margin(width));
     for span in end {
         match lines.last_mut() {
             Some(last) if last.width() + span.width() <= room => {
@@ -239,17 +244,24 @@ fn append(lines: &mut Vec<Line<'static>>, end: Vec<Span<'static>>, width: usize)
                 last.spans.iter_mut().for_each(|known| known.style = style.patch(known.style));
                 last.spans.push(span);
             }
-            _ => lines.push(Line::from(span)),
+            _ => lines.push(Line::styled(span.content.trim_start().to_owned(), span.style)),
         }
     }
 }
 
 /// Puts time and name before the first line, and as much space before the others.
-fn hang(lines: Vec<Line<'static>>, time: &str, name: &Span<'_>, rows: &mut Vec<Line<'static>>) {
+fn hang(
+    lines: Vec<Line<'static>>,
+    time: &str,
+    name: &Span<'_>,
+    width: usize,
+    rows: &mut Vec<Line<'static>>,
+) {
+    let columns = name_columns(width);
     for (at, line) in lines.into_iter().enumerate() {
         let (time, name, style) =
-            if at == 0 { (time, text::cut(&name.content, NAME), name.style) } else { ("", String::new(), DIM) };
-        let pad = " ".repeat(NAME.saturating_sub(text::width(&name)));
+            if at == 0 { (time, text::cut(&name.content, columns), name.style) } else { ("", String::new(), DIM) };
+        let pad = " ".repeat(columns.saturating_sub(text::width(&name)));
         let mut spans = vec![
             Span::styled(format!(" {time:5} "), DIM),
             Span::raw(pad),

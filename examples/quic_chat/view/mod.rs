@@ -87,12 +87,7 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>) {
 fn draw_room(model: &Model, room: &Room, areas: Areas, frame: &mut Frame<'_>) {
     status::draw_header(model, room, areas.header, frame);
     conversation::draw(model, room, areas.conversation, frame);
-    frame.buffer_mut().set_line(
-        areas.typing.x + 1,
-        areas.typing.y,
-        &status::typing(model, room, usize::from(areas.typing.width)),
-        areas.typing.width.saturating_sub(1),
-    );
+    put(frame, areas.typing, 0, &status::typing(model, room, usize::from(areas.typing.width)));
     draw_composer(model, room, areas.composer, frame);
 }
 
@@ -135,7 +130,7 @@ fn draw_composer(model: &Model, room: &Room, area: Rect, frame: &mut Frame<'_>) 
             Purpose::React(_) => "an emoji, then Enter",
             _ => "write a message, or /help",
         };
-        frame.buffer_mut().set_string(area.x + 3, area.y + top, hint, DIM);
+        put(frame, Rect { x: area.x + 3, ..area }, top, &Line::styled(hint, DIM));
     }
     if model.over.is_none() && room.conversation.chosen.is_none() {
         let x = area.x + 3 + u16::try_from(column).unwrap_or(0);
@@ -160,9 +155,16 @@ fn purpose_line(model: &Model, room: &Room, columns: usize) -> Line<'static> {
     Line::from(vec![Span::styled(shown, WARN), Span::styled(hint, DIM)])
 }
 
-/// Draws one row of an area.
+/// Draws one row of an area, of which there may be less than one thinks.
 fn put(frame: &mut Frame<'_>, area: Rect, row: u16, line: &Line<'_>) {
+    let area = area.intersection(frame.area());
     if row < area.height {
         frame.buffer_mut().set_line(area.x, area.y + row, line, area.width);
     }
+}
+
+/// Draws something that ends at the right edge of an area.
+fn put_right(frame: &mut Frame<'_>, area: Rect, row: u16, line: &Line<'_>) {
+    let width = u16::try_from(line.width()).unwrap_or(u16::MAX).min(area.width);
+    put(frame, Rect { x: area.right() - width, width, ..area }, row, line);
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::{BOLD, DIM, WARN, put};
+use super::{BOLD, DIM, WARN, put, put_right};
 use crate::model::Model;
 use crate::text;
 
@@ -14,10 +14,10 @@ pub(super) fn draw(model: &Model, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let inner = area.width.saturating_sub(1);
-    for y in area.y..area.bottom() {
-        frame.buffer_mut().set_string(area.x + inner, y, "│", DIM);
+    for row in 0..area.height {
+        let line = if row == 1 { "┼" } else { "│" };
+        put_right(frame, area, row, &Line::styled(line, DIM));
     }
-    frame.buffer_mut().set_string(area.x + inner, area.y + 1, "┼", DIM);
     let list = Rect { width: inner, ..area };
     put(frame, list, 0, &Line::styled(" rooms", BOLD));
     put(frame, list, 1, &Line::styled("─".repeat(usize::from(inner)), DIM));

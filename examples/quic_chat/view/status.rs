@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{BAD, BOLD, DIM, GOOD, NARROW, WARN, put};
+use super::{BAD, BOLD, DIM, GOOD, NARROW, WARN, put, put_right};
 use crate::model::conversation::{Key, Place};
 use crate::model::{Model, Room};
 use crate::text;
@@ -23,15 +23,14 @@ pub(super) fn draw_header(model: &Model, room: &Room, area: Rect, frame: &mut Fr
     let topic = if topic.is_empty() { topic } else { format!("  {}", text::cut(&topic, rest)) };
     let spans = vec![Span::raw(" "), Span::styled(name, BOLD), Span::styled(topic, DIM)];
     put(frame, area, 0, &Line::from(spans));
-    let x = area.right().saturating_sub(u16::try_from(text::width(&right)).unwrap_or(0));
-    frame.buffer_mut().set_string(x, area.y, right, GOOD);
+    put_right(frame, area, 0, &Line::styled(right, GOOD));
     put(frame, area, 1, &Line::styled("─".repeat(width), DIM));
 }
 
 /// Who is typing; or, above the end, that there is more below.
 pub(super) fn typing(model: &Model, room: &Room, columns: usize) -> Line<'static> {
     if room.conversation.place != Place::End {
-        let more = format!("  ↓ {}End: to the newest", below(room));
+        let more = format!("   ↓ {}End: to the newest", below(room));
         return Line::styled(more, WARN);
     }
     let names: Vec<_> = room.conversation.typing.keys().map(|user| model.name(user)).collect();
@@ -41,7 +40,7 @@ pub(super) fn typing(model: &Model, room: &Room, columns: usize) -> Line<'static
         [one, two] => format!("{one} and {two} are typing …"),
         [one, rest @ ..] => format!("{one} and {} others are typing …", rest.len()),
     };
-    Line::styled(text::cut(&format!("  {line}"), columns.saturating_sub(2)), DIM)
+    Line::styled(text::cut(&format!("   {line}"), columns.saturating_sub(2)), DIM)
 }
 
 /// How many unread ones lie below.
@@ -67,9 +66,8 @@ pub(super) fn draw(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     };
     let columns = usize::from(area.width).saturating_sub(right_width + 2);
     put(frame, area, 0, &Line::styled(format!(" {}", text::cut(&left, columns)), left_style));
-    let x = area.right().saturating_sub(u16::try_from(right_width).unwrap_or(0));
     let shown = text::cut(&right, usize::from(area.width));
-    frame.buffer_mut().set_string(x, area.y, shown, style);
+    put_right(frame, area, 0, &Line::styled(shown, style));
 }
 
 fn hints(model: &Model) -> String {
