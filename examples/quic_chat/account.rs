@@ -95,6 +95,7 @@ fn field<T: DeserializeOwned>(value: &Value) -> Result<T, Fault> {
 /// An id as a part of a path.
 fn escaped(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let escape = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let escape =
+        |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     id.bytes().map(escape).collect()
 }

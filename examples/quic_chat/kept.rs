@@ -171,7 +171,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (ann, ben) = (UserId::parse("1").unwrap(), UserId::parse("2").unwrap());
         let kept = Kept::open(dir.path(), "127.0.0.1:4433", "../ann").unwrap();
-        let session = Session { user: ann.clone(), name: "Ann".into(), token: Token::new("secret") };
+        let session =
+            Session { user: ann.clone(), name: "Ann".into(), token: Token::new("secret") };
         kept.keep_session(&session).unwrap();
         kept.keep_outbox(&ann, vec![unsent()]).unwrap();
         assert!(!format!("{session:?}").contains("secret"));
@@ -180,7 +181,10 @@ mod tests {
         for name in ["session.json", "outbox.json"] {
             let metadata = std::fs::metadata(account.join(name)).unwrap();
             #[cfg(unix)]
-            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777, 0o600);
+            assert_eq!(
+                std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777,
+                0o600
+            );
         }
         assert!(Kept::open(dir.path(), "127.0.0.1:4433", "../ann").is_err(), "it is in use");
         drop(kept);

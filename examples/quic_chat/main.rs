@@ -178,7 +178,8 @@ fn place(options: &Options) -> Result<Place, Fault> {
 /// The certificates that this system trusts.
 fn system_roots() -> Result<rustls::RootCertStore, Fault> {
     let mut roots = rustls::RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let (added, _) =
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {
         let hint = "give the --fingerprint that the server printed";
         return Err(format!("this system trusts no certificate at all; {hint}").into());

@@ -8,7 +8,9 @@ use std::time::Instant;
 use chatcore::clock::{Clock as _, SystemClock, Timestamp};
 use chatcore::id::{ClientMsgId, MessageId, RoomId, UserId};
 use chatcore::log::{AttachmentRef, Cursor};
-use chatcore::protocol::frame::{CreateRoom, History, MemberChange, MemberVerb, Request, Send, Token};
+use chatcore::protocol::frame::{
+    CreateRoom, History, MemberChange, MemberVerb, Request, Send, Token,
+};
 use chatcore_quic::client::{
     Client, Error, Link, Offline, QuicLink, State, Unsent, Write, link::LinkError,
 };
@@ -106,8 +108,20 @@ impl Worker {
             tokio::spawn(tell_state(client.clone(), self.news.clone())),
             tokio::spawn(tell_problems(problem, self.news.clone())),
             tokio::spawn(tell_notices(client.clone(), self.news.clone())),
-            tokio::spawn(write(client.clone(), unsent.clone(), queue, changed.clone(), self.news.clone())),
-            tokio::spawn(keep(client.clone(), kept.clone(), user.clone(), changed, self.news.clone())),
+            tokio::spawn(write(
+                client.clone(),
+                unsent.clone(),
+                queue,
+                changed.clone(),
+                self.news.clone(),
+            )),
+            tokio::spawn(keep(
+                client.clone(),
+                kept.clone(),
+                user.clone(),
+                changed,
+                self.news.clone(),
+            )),
         ];
         let running = running.iter().map(tokio::task::JoinHandle::abort_handle).collect();
         self.tell(News::LoggedIn { user: user.clone(), name });

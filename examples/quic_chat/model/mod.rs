@@ -74,7 +74,10 @@ pub(crate) struct Room {
 pub(crate) enum Over {
     Help,
     /// Rooms that one may enter.
-    Rooms { rooms: Vec<RoomSummary>, at: usize },
+    Rooms {
+        rooms: Vec<RoomSummary>,
+        at: usize,
+    },
 }
 
 /// A sentence for a while.

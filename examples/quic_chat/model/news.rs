@@ -17,11 +17,17 @@ pub(crate) enum News {
     Pasted(String),
     Resized(u16, u16),
     Time(Timestamp),
-    LoggedIn { user: UserId, name: String },
+    LoggedIn {
+        user: UserId,
+        name: String,
+    },
     NotLoggedIn(String),
     /// The session is over; why.
     LoggedOut(String),
-    State { state: State, retry_at: Option<Timestamp> },
+    State {
+        state: State,
+        retry_at: Option<Timestamp>,
+    },
     /// Why the last attempt to connect failed.
     Unreachable(String),
     Rooms(Vec<RoomSummary>),
@@ -30,19 +36,37 @@ pub(crate) enum News {
     Update(RoomId, Update),
     /// A room is followed no more; why.
     Unfollowed(RoomId, String),
-    Page { room: RoomId, before: Option<Seq>, page: Result<HistoryPage, String> },
+    Page {
+        room: RoomId,
+        before: Option<Seq>,
+        page: Result<HistoryPage, String>,
+    },
     /// A message as it stands now.
     Reread(RoomId, Box<Message>),
     /// What waits in the outbox from last time.
     Unsent(Vec<Unsent>),
-    Sent { room: RoomId, id: ClientMsgId, result: Result<Sent, String> },
+    Sent {
+        room: RoomId,
+        id: ClientMsgId,
+        result: Result<Sent, String>,
+    },
     Told(Notice),
     Name(UserId, String),
     Entered(RoomId),
     Left(RoomId),
-    Uploading { room: RoomId, id: ClientMsgId, at: Progress },
-    Downloading { file: AttachmentId, at: Progress },
-    Saved { file: AttachmentId, saved: Result<PathBuf, String> },
+    Uploading {
+        room: RoomId,
+        id: ClientMsgId,
+        at: Progress,
+    },
+    Downloading {
+        file: AttachmentId,
+        at: Progress,
+    },
+    Saved {
+        file: AttachmentId,
+        saved: Result<PathBuf, String>,
+    },
     /// Something was done that shows nowhere else.
     Done(String),
     Failed(String),
@@ -51,7 +75,11 @@ pub(crate) enum News {
 /// What to do.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
-    LogIn { name: String, password: Secret, register: bool },
+    LogIn {
+        name: String,
+        password: Secret,
+        register: bool,
+    },
     /// End the session, here and on the server.
     LogOut,
     /// The session is over: put away what belongs to it.
@@ -62,21 +90,53 @@ pub(crate) enum Task {
     Rooms,
     Visible,
     /// From here on: pages are read later, so that nothing lies between.
-    Follow { room: RoomId, since: Cursor },
+    Follow {
+        room: RoomId,
+        since: Cursor,
+    },
     Unfollow(RoomId),
-    Page { room: RoomId, before: Option<Seq> },
-    Reread { room: RoomId, seq: Seq },
+    Page {
+        room: RoomId,
+        before: Option<Seq>,
+    },
+    Reread {
+        room: RoomId,
+        seq: Seq,
+    },
     /// Through the outbox, in this order.
     Write(Box<Unsent>),
-    Upload { room: RoomId, id: ClientMsgId, path: PathBuf, reply_to: Option<MessageId> },
+    Upload {
+        room: RoomId,
+        id: ClientMsgId,
+        path: PathBuf,
+        reply_to: Option<MessageId>,
+    },
     Download(AttachmentRef),
-    React { room: RoomId, message: MessageId, emoji: String, on: bool },
-    Create { kind: RoomKind, name: Option<String>, with: Vec<UserId> },
-    Invite { room: RoomId, user: UserId },
+    React {
+        room: RoomId,
+        message: MessageId,
+        emoji: String,
+        on: bool,
+    },
+    Create {
+        kind: RoomKind,
+        name: Option<String>,
+        with: Vec<UserId>,
+    },
+    Invite {
+        room: RoomId,
+        user: UserId,
+    },
     Enter(RoomId),
     Leave(RoomId),
-    Read { room: RoomId, seq: Seq },
-    Typing { room: RoomId, on: bool },
+    Read {
+        room: RoomId,
+        seq: Seq,
+    },
+    Typing {
+        room: RoomId,
+        on: bool,
+    },
     Name(UserId),
 }
 

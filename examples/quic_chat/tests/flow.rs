@@ -17,7 +17,11 @@ fn rooms_are_followed_from_where_their_list_was_made() {
     world.hear(News::Rooms(vec![summary("general", 7, 7), summary("tea", 9, 4)]));
     let follow = |name, head| Task::Follow { room: room(name), since: from(head) };
     let page = Task::Page { room: room("tea"), before: None };
-    assert_eq!(world.tasks, [follow("general", 7), follow("tea", 9), page], "tea has something new");
+    assert_eq!(
+        world.tasks,
+        [follow("general", 7), follow("tea", 9), page],
+        "tea has something new"
+    );
     world.tasks.clear();
     world.hear(News::Rooms(vec![summary("tea", 9, 4)]));
     assert_eq!(world.tasks, [Task::Unfollow(room("general"))]);

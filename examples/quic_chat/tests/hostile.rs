@@ -8,7 +8,8 @@ use super::*;
 use crate::text;
 
 /// Clears the screen, sets a title, turns the writing, rings, overwrites.
-const EVIL: &str = "\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\u{202e}gnp\u{2066}\r\u{8}\u{7f}\u{0}\u{feff}end";
+const EVIL: &str =
+    "\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\u{202e}gnp\u{2066}\r\u{8}\u{7f}\u{0}\u{feff}end";
 
 #[test]
 fn text_of_others_reaches_the_terminal_as_text() {

@@ -148,7 +148,8 @@ impl World {
     /// The next entry of a room arrives.
     fn event(&mut self, to: &str, author: &str, body: Body) {
         self.seq += 1;
-        let (ts, seq) = (Timestamp(NOON + 60_000 * i64::try_from(self.seq).unwrap()), Seq(self.seq));
+        let (ts, seq) =
+            (Timestamp(NOON + 60_000 * i64::try_from(self.seq).unwrap()), Seq(self.seq));
         let n = matches!(body, Body::Message { .. }).then_some(self.seq);
         let (room, user) = (room(to), user(author));
         let epoch = "e".parse().unwrap();

@@ -56,7 +56,8 @@ fn the_connection_is_shown_as_it_is() {
     let state = State::Offline(Offline::Waiting { until });
     world.hear(News::Unreachable("timed out".into()));
     world.hear(News::State { state, retry_at });
-    world.shows("○ offline (timed out), again in 5 s · Ctrl-R: now");
+    world.shows("○ offline (timed out), again in 5 s");
+    world.shows("Ctrl-R: connect now");
     world.hear(News::Time(Timestamp(world.model.now.0 + 3_500)));
     world.shows("again in 1 s");
     world.press_with(KeyModifiers::CONTROL, KeyCode::Char('r'));

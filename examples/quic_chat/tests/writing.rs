@@ -12,7 +12,8 @@ fn lines_break_between_words_and_never_within_a_grapheme() {
     let families = text::wrap("👩‍👩‍👧👩‍👩‍👧 e\u{301}", 2);
     assert_eq!(families, ["👩‍👩‍👧", "👩‍👩‍👧", "e\u{301}"]);
     for columns in 2..30 {
-        for line in text::wrap("日本語 and words 👩‍👩‍👧 of all kinds\nhere", columns) {
+        for line in text::wrap("日本語 and words 👩‍👩‍👧 of all kinds\nhere", columns)
+        {
             assert!(text::width(&line) <= columns, "{line:?} in {columns}");
         }
     }

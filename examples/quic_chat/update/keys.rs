@@ -109,10 +109,8 @@ fn anywhere(model: &mut Model, key: KeyEvent, tasks: &mut Vec<Task>) {
 
 /// Keys for the field in which a message is written.
 fn writing(model: &mut Model, key: KeyEvent, tasks: &mut Vec<Task>) {
-    let (alt, control) = (
-        key.modifiers.contains(KeyModifiers::ALT),
-        key.modifiers.contains(KeyModifiers::CONTROL),
-    );
+    let (alt, control) =
+        (key.modifiers.contains(KeyModifiers::ALT), key.modifiers.contains(KeyModifiers::CONTROL));
     let Some(room) = model.current_mut() else {
         return commands::without_room(model, key, tasks);
     };
@@ -307,7 +305,8 @@ fn choose(model: &mut Model, by: isize, tasks: &mut Vec<Task>) {
         lines.iter().filter(|line| !matches!(line, Line::Note(_))).map(Line::key).collect();
     let chosen = room.conversation.chosen.as_ref();
     let at = chosen.and_then(|chosen| keys.iter().position(|key| key == chosen));
-    let at = at.map_or(isize::try_from(keys.len()).unwrap_or(0), |at| isize::try_from(at).unwrap_or(0));
+    let at =
+        at.map_or(isize::try_from(keys.len()).unwrap_or(0), |at| isize::try_from(at).unwrap_or(0));
     let next = usize::try_from(at + by).ok();
     let past_end = next.is_some_and(|next| next >= keys.len());
     let chosen = if past_end { None } else { next.or(Some(0)).and_then(|next| keys.get(next)) };
@@ -337,8 +336,7 @@ fn show(model: &mut Model, key: Key) {
     let below = Place::At { key: key.clone(), hidden: 0 };
     let above = shown.first().is_some_and(|(first, _)| key < *first);
     let half = -isize::try_from(area.height / 2).unwrap_or(0);
-    let place =
-        if above { view::conversation::moved(model, room, &below, half) } else { below };
+    let place = if above { view::conversation::moved(model, room, &below, half) } else { below };
     if let Some(room) = model.current_mut() {
         room.conversation.place = place;
     }

@@ -259,8 +259,11 @@ fn hang(
 ) {
     let columns = name_columns(width);
     for (at, line) in lines.into_iter().enumerate() {
-        let (time, name, style) =
-            if at == 0 { (time, text::cut(&name.content, columns), name.style) } else { ("", String::new(), DIM) };
+        let (time, name, style) = if at == 0 {
+            (time, text::cut(&name.content, columns), name.style)
+        } else {
+            ("", String::new(), DIM)
+        };
         let pad = " ".repeat(columns.saturating_sub(text::width(&name)));
         let mut spans = vec![
             Span::styled(format!(" {time:5} "), DIM),
@@ -294,8 +297,9 @@ pub(super) fn color(model: &Model, user: &UserId) -> Style {
     if model.is_me(user) {
         return GOOD.add_modifier(Modifier::BOLD);
     }
-    let sum = user.as_str().bytes().fold(7_usize, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(usize::from(byte))
-    });
+    let sum = user
+        .as_str()
+        .bytes()
+        .fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     BOLD.fg(COLORS[sum % COLORS.len()])
 }

@@ -93,7 +93,12 @@ fn draw_room(model: &Model, room: &Room, areas: Areas, frame: &mut Frame<'_>) {
 
 fn draw_no_room(model: &Model, areas: Areas, frame: &mut Frame<'_>) {
     let lines = if model.listed {
-        vec!["You are in no room yet.", "", "/join         shows rooms to enter", "/new NAME     makes one"]
+        vec![
+            "You are in no room yet.",
+            "",
+            "/join         shows rooms to enter",
+            "/new NAME     makes one",
+        ]
     } else {
         vec!["Waiting for the list of rooms …"]
     };
@@ -146,9 +151,10 @@ fn purpose_line(model: &Model, room: &Room, columns: usize) -> Line<'static> {
         Purpose::Edit(id) => ("change", id),
         Purpose::React(id) => ("react to", id),
     };
-    let about = room.conversation.message_by_id(id).map(|message| {
-        format!("{}: {}", model.name(&message.user), text::label(&message.text))
-    });
+    let about = room
+        .conversation
+        .message_by_id(id)
+        .map(|message| format!("{}: {}", model.name(&message.user), text::label(&message.text)));
     let line = format!(" {verb} {}", about.unwrap_or_default());
     let hint = "   Esc: do not";
     let shown = text::cut(&line, columns.saturating_sub(hint.len()));

@@ -91,6 +91,9 @@ fn hints(model: &Model) -> String {
         None if model.size.0 < NARROW && model.unread() > 0 => {
             format!("{} unread · Tab: rooms", model.unread())
         }
+        None if matches!(model.connection.state, State::Offline(_)) => {
+            "Ctrl-R: connect now · F1: help".to_owned()
+        }
         None => "Tab: rooms · ↑: choose · PgUp: back · F1: help".to_owned(),
     }
 }
@@ -98,7 +101,7 @@ fn hints(model: &Model) -> String {
 /// A dot, a few words, and their colour.
 fn connection(model: &Model) -> (&'static str, String, Style) {
     let connection = &model.connection;
-    let why = connection.problem.as_ref().map(|why| format!(" ({})", text::cut(why, 40)));
+    let why = connection.problem.as_ref().map(|why| format!(" ({})", text::cut(why, 50)));
     match connection.state {
         State::Connected => ("●", "connected".to_owned(), GOOD),
         State::Resuming => ("◐", "resuming".to_owned(), WARN),
@@ -111,7 +114,7 @@ fn connection(model: &Model) -> (&'static str, String, Style) {
             let seconds = left.max(0).unsigned_abs().div_ceil(1_000);
             let soon = if seconds == 0 { "now".to_owned() } else { format!("in {seconds} s") };
             let why = why.unwrap_or_default();
-            ("○", format!("offline{why}, again {soon} · Ctrl-R: now"), BAD)
+            ("○", format!("offline{why}, again {soon}"), BAD)
         }
     }
 }

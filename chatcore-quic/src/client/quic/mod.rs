@@ -15,7 +15,7 @@ use chatcore::protocol::{CloseCode, Encoding};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
     ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, SendDatagramError,
-    SendStream, TransportConfig, VarInt,
+    SendStream, TransportConfig, TransportErrorCode, VarInt,
 };
 use tokio::sync::mpsc;
 
@@ -137,10 +137,26 @@ impl Link for QuicLink {
             let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
             match connecting.map_err(LinkError::new)?.await {
                 Ok(connection) => return begin(connection).await,
-                Err(error) => problem = LinkError::new(error),
+                Err(error) => problem = refused(error),
             }
         }
         Err(problem)
+    }
+}
+
+/// Why there was no connection; in words of its own where it was the certificate, which no waiting
+/// mends.
+fn refused(error: ConnectionError) -> LinkError {
+    /// What TLS calls a certificate: bad, unsupported, revoked, expired, unknown, of an unknown
+    /// issuer, not the pinned one.
+    const CERTIFICATE: [u8; 7] = [42, 43, 44, 45, 46, 48, 49];
+    match &error {
+        ConnectionError::TransportError(problem)
+            if CERTIFICATE.map(TransportErrorCode::crypto).contains(&problem.code) =>
+        {
+            LinkError::new("its certificate is not one that is trusted")
+        }
+        _ => LinkError::new(error),
     }
 }
 
