@@ -12,7 +12,8 @@ use chatcore::protocol::frame::{
     CreateRoom, History, MemberChange, MemberVerb, Request, Send, Token,
 };
 use chatcore_quic::client::{
-    Client, Error, Link, Offline, QuicLink, State, Unsent, Write, link::LinkError,
+    Client, Error, Link, Offline, QuicLink, State, Unsent, Write,
+    link::{LinkError, Opened},
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -453,9 +454,17 @@ impl Link for Watched {
     type Receiver = <QuicLink as Link>::Receiver;
 
     async fn open(&self) -> Result<(Self::Sender, Self::Receiver), LinkError> {
-        self.link.open().await.inspect_err(|LinkError(why)| {
-            self.problems.send_replace(Some(why.to_string()));
-        })
+        self.link.open().await.inspect_err(|why| self.tell(why))
+    }
+
+    async fn open_early(&self) -> Result<Opened<Self::Sender, Self::Receiver>, LinkError> {
+        self.link.open_early().await.inspect_err(|why| self.tell(why))
+    }
+}
+
+impl Watched {
+    fn tell(&self, LinkError(why): &LinkError) {
+        self.problems.send_replace(Some(why.to_string()));
     }
 }
 

@@ -213,6 +213,38 @@ async fn a_server_that_is_not_the_pinned_one_is_told_apart_from_one_that_is_away
     terminal.shows("offline (its certificate is not one that is trusted)").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_from_terminal_to_browser_and_back() {
+    let mut world = World::new().await;
+    let general = world.ben.create_room("public", "general").await;
+    let Some(terminal) = world.terminal("") else { return };
+    register_and_enter(&terminal, "general").await;
+    let mut ben = world.as_ben().await;
+    ben.request("subscribe", json!({ "room": general })).await;
+
+    let words: String = (0..60_000).map(|n| format!("line {n}\n")).collect();
+    let path = world.state.path().join("a long story.txt");
+    std::fs::write(&path, &words).expect("a file");
+    terminal.enter(&format!("/file {}", path.display()));
+    let event = ben.next_event(&general, "message").await;
+    let file = &event["attachments"][0];
+    assert_eq!((&file["name"], &file["size"]), (&json!("a long story.txt"), &json!(words.len())));
+    terminal.shows("▤ a long story.txt").await;
+    terminal.shows(" ✓").await;
+
+    terminal.press(&["Up"]);
+    terminal.shows("s: save").await;
+    terminal.press(&["s"]);
+    terminal.shows("saved as").await;
+    // The first of that name is the original.
+    let saved = world.state.path().join("a long story (1).txt");
+    assert_eq!(std::fs::read_to_string(saved).expect("the file"), words);
+
+    terminal.enter("/file /nowhere/at/all");
+    terminal.shows("✗ refused").await;
+    terminal.shows("No such file").await;
+}
+
 /// The file of this name below a folder.
 fn find(dir: &std::path::Path, name: &str) -> PathBuf {
     let mut dirs = vec![dir.to_owned()];

@@ -68,7 +68,8 @@ impl Terminal {
 
     /// What can be seen, without the space at the ends of lines.
     pub fn screen(&self) -> String {
-        String::from_utf8(self.run("capture-pane", &["-p", "-t", NAME]).stdout).expect("tmux writes UTF-8")
+        String::from_utf8(self.run("capture-pane", &["-p", "-t", NAME]).stdout)
+            .expect("tmux writes UTF-8")
     }
 
     /// Types text.
@@ -126,7 +127,8 @@ impl Terminal {
     /// # Panics
     /// If there is none.
     pub fn child(&self) -> u32 {
-        let shell = String::from_utf8(self.run("list-panes", &["-t", NAME, "-F", "#{pane_pid}"]).stdout);
+        let shell =
+            String::from_utf8(self.run("list-panes", &["-t", NAME, "-F", "#{pane_pid}"]).stdout);
         let shell = shell.expect("tmux writes UTF-8");
         let shell = shell.trim();
         let children = Path::new("/proc").join(shell).join("task").join(shell).join("children");
