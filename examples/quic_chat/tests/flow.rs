@@ -88,11 +88,11 @@ fn what_is_refused_can_be_sent_anew_or_let_go() {
     let mut world = World::with(vec![message(1, "2", "hello")]);
     world.enter("good morning");
     let refuse = |world: &mut World| {
-        let ids = world.tasks.iter().filter_map(written).filter_map(|(unsent, _)| {
+        let mut ids = world.tasks.iter().filter_map(written).filter_map(|(unsent, _)| {
             let Write::Send(send) = &unsent.write else { return None };
             Some(send.client_msg_id.clone())
         });
-        let id = ids.last().expect("it was sent");
+        let id = ids.next_back().expect("it was sent");
         let result = Err("you are muted".to_owned());
         world.hear(News::Sent { room: room("general"), id: id.clone(), result });
         id

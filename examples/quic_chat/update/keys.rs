@@ -118,15 +118,15 @@ fn writing(model: &mut Model, key: KeyEvent, tasks: &mut Vec<Task>) {
     match key.code {
         KeyCode::Enter if alt => composer.field.insert("\n"),
         KeyCode::Char('j') if control => composer.field.insert("\n"),
-        KeyCode::Enter => return enter(model, tasks),
+        KeyCode::Enter => enter(model, tasks),
         KeyCode::Esc => {
             if composer.purpose != Purpose::Message {
                 (composer.purpose, composer.field) = (Purpose::Message, Editor::default());
             }
             room.conversation.place = Place::End;
         }
-        KeyCode::Up if composer.field.cursor(usize::MAX).0 == 0 => return choose(model, -1, tasks),
-        KeyCode::End if composer.field.is_empty() => return to_end(model, tasks),
+        KeyCode::Up if composer.field.cursor(usize::MAX).0 == 0 => choose(model, -1, tasks),
+        KeyCode::End if composer.field.is_empty() => to_end(model, tasks),
         _ => {
             if edit(&mut composer.field, key) {
                 typing(model, tasks);
