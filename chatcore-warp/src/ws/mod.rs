@@ -78,7 +78,7 @@ async fn begin(
     let running = match raw(upgraded) {
         Raw::Tcp(tcp, early) => {
             let io = Shared::new(tcp);
-            let sink = Arc::new(io.clone());
+            let sink = io.sink();
             run(&app, Socket::new(io, early, wire, most).with_sink(sink), ambient)
         }
         Raw::Other(io) => run(&app, Socket::new(io, Bytes::new(), wire, most), ambient),

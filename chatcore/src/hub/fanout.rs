@@ -170,9 +170,14 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// One room's pass: its entries up to a place, to each of its seats.
+/// One room's pass over each of its seats.
+///
+/// It goes round like a hand: what is committed while it is on its way is given to the seats that are
+/// still to come, and to the others at the beginning of the next. So an entry waits for one round at
+/// most, and not for the rest of one and then another.
 struct Pass<'a> {
     tail: &'a Arc<Tail>,
+    /// The newest entry, when seats were last looked at.
     upto: Seq,
     /// Seats below this one are still to come.
     below: usize,
@@ -200,14 +205,14 @@ impl<'a> Turn<'a> {
     fn begin<'t>(&self, tail: &'t Arc<Tail>) -> Pass<'t> {
         // From here on news ask for the next pass.
         tail.due.store(false, Ordering::Release);
-        let upto = tail.newest().unwrap_or(Seq::START);
-        Pass { tail, upto, below: usize::MAX, again: false, last: None }
+        Pass { tail, upto: Seq::START, below: usize::MAX, again: false, last: None }
     }
 
     /// Serves some seats; returns whether others should have a turn before it is called again.
     fn go_on(&mut self, pass: &mut Pass<'_>) -> bool {
-        // Meanwhile something of it may have been taken back.
+        // Meanwhile something of it may have been taken back, and more have come.
         pass.last = None;
+        pass.upto = pass.tail.newest().unwrap_or(Seq::START);
         while pass.below > 0 {
             if self.looked_at >= SLICE {
                 self.looked_at = 0;

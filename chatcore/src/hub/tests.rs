@@ -1,8 +1,10 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::clock::Timestamp;
 use crate::id::{Epoch, MessageId};
+use crate::protocol::Wire;
 
 fn user(name: &str) -> UserId {
     UserId::parse(name).expect("a sound id")
@@ -68,6 +70,50 @@ fn a_reader_whose_cursor_fell_off_the_ring_is_sent_to_the_log() {
     assert_eq!(read, Read::Upto(Seq(3_000)));
     assert_eq!(seen, ((at.0 + 1)..=3_000).collect::<Vec<_>>());
     assert_eq!(seqs(&subscription, 3_000).0, Read::Nothing);
+}
+
+/// Counts what is written to it.
+#[derive(Debug, Default)]
+struct Tally {
+    writes: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Sink for Tally {
+    fn try_write(&self, slices: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        self.bytes.fetch_add(bytes, Ordering::SeqCst);
+        Ok(bytes)
+    }
+}
+
+#[tokio::test]
+async fn what_comes_during_a_pass_goes_to_those_still_to_come_with_what_they_get() {
+    let hub = Arc::new(Hub::new(1));
+    let tallies: Vec<_> = (0..200).map(|_| Arc::new(Tally::default())).collect();
+    let mut listening = Vec::new();
+    for tally in &tallies {
+        let listener = hub.connect(user("ben"), None);
+        listener.lane().attach(Some(Arc::clone(tally) as _), Wire::WebSocketJson);
+        listener.lane().hold().settle(true);
+        let subscription = hub.subscribe(&listener, &room());
+        subscription.grant(Seq(1), Seq(100));
+        listening.push((listener, subscription));
+    }
+    let worker = tokio::spawn(Arc::clone(&hub).fan_out(0));
+    hub.publish(vec![message(1)]);
+    tokio::task::yield_now().await;
+    hub.publish(vec![message(2)]);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    worker.abort();
+    let wrote = |times| move |tally: &&Arc<Tally>| tally.writes.load(Ordering::SeqCst) == times;
+    let count = |times| tallies.iter().filter(wrote(times)).count();
+    assert!(count(2) > 0 && count(1) > count(2), "{tallies:?}");
+    let bytes = tallies[0].bytes.load(Ordering::SeqCst);
+    assert!(tallies.iter().all(|tally| tally.bytes.load(Ordering::SeqCst) == bytes));
 }
 
 #[test]
