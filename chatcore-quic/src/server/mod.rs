@@ -31,7 +31,9 @@ mod caps;
 mod certificate;
 mod config;
 mod link;
+mod proof;
 mod reader;
+mod sessions;
 
 use std::future::Future;
 use std::io;

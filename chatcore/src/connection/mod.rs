@@ -77,7 +77,10 @@ pub struct Connection<T> {
 impl<T: Transport> Connection<T> {
     /// A connection that has just come in over `transport`, within the bounds of `config`.
     pub fn new(chat: Chat, transport: T, config: Arc<Config>) -> Self {
-        let pump = Pump::new(chat, config, transport.sink(), transport.has_ways());
+        let mut pump = Pump::new(chat, config, transport.sink(), transport.has_ways());
+        if transport.is_early() {
+            pump.session = pump.session.early();
+        }
         Self { transport, pump }
     }
 
@@ -153,10 +156,15 @@ impl<T: Transport> Connection<T> {
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Time);
             }
+            if pump.look_for_proof(cx, transport) {
+                return Poll::Ready(Event::Proven);
+            }
             if pump.session.wants_frames()
                 && pump.outbox.len() < OUTBOX_BYTES
                 && let Poll::Ready(incoming) = transport.poll_receive(cx)
             {
+                // It may have come with the proof.
+                pump.look_for_proof(cx, transport);
                 return Poll::Ready(Event::Received(incoming));
             }
             Poll::Pending

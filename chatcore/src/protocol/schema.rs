@@ -31,7 +31,8 @@ mod tests {
         let text = frames_schema().as_value().to_string();
         let ops = "hello auth rooms create_room enter leave update_room subscribe unsubscribe send \
                    edit delete react unreact pin unpin history mark_read member signal ack ping \
-                   welcome result error event mark membership gap stream auth_expiring goaway pong";
+                   welcome result error event mark membership gap stream auth_expiring goaway ticket \
+                   pong";
         for op in ops.split_whitespace() {
             assert!(text.contains(&format!(r#""const":"{op}""#)), "{op} is missing from {text}");
         }

@@ -17,7 +17,7 @@ pub use request::{
 };
 pub use server::{
     AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, MembershipFrame, Pong,
-    Resumed, ServerFrame, SignalFrame, StreamFrame, Welcome,
+    Resumed, ServerFrame, SignalFrame, StreamFrame, TicketFrame, Welcome,
 };
 
 use crate::id::Seq;
