@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::core::{CallId, Core, Output, Unsent};
 use super::error::Error;
-use super::link::{Incoming, Link, LinkError, LinkReceiver as _, LinkSender};
+use super::link::{FileStreams, Incoming, Link, LinkError, LinkReceiver as _, LinkSender};
 use super::state::{Notice, State, Update};
 use super::subscription::{Bell, Reader};
 
@@ -39,6 +39,8 @@ pub(super) enum Command {
     TakeUnsent(oneshot::Sender<Vec<Unsent>>),
     Token(Token),
     Nudge,
+    /// The streams of the link, if it has such; none if there is no link.
+    Files(oneshot::Sender<Option<Option<Arc<dyn FileStreams>>>>),
     ShutDown(oneshot::Sender<Vec<Unsent>>),
 }
 
@@ -61,6 +63,7 @@ enum Carrier<L: Link> {
     Open {
         receiver: L::Receiver,
         writer: mpsc::Sender<Box<ClientFrame>>,
+        files: Option<Arc<dyn FileStreams>>,
         /// Dropped, it ends the writer.
         _hang_up: oneshot::Sender<()>,
     },
@@ -139,6 +142,12 @@ impl<L: Link> Driver<L> {
                     self.core.shut_down();
                     return self.work(&mut carrier, &mut renewing);
                 }
+                Happened::Command(Some(Command::Files(reply))) => {
+                    let _ = reply.send(match &carrier {
+                        Carrier::Open { files, .. } => Some(files.clone()),
+                        _ => None,
+                    });
+                }
                 Happened::Command(Some(command)) => self.command(command),
                 Happened::Read => self.read(),
                 Happened::Token(token) => {
@@ -148,8 +157,9 @@ impl<L: Link> Driver<L> {
                 Happened::Opened(Ok((sender, receiver))) => {
                     let (writer, frames) = mpsc::channel(WRITER);
                     let (hang_up, hung_up) = oneshot::channel();
+                    let files = sender.files();
                     tokio::spawn(write(sender, frames, hung_up));
-                    carrier = Carrier::Open { receiver, writer, _hang_up: hang_up };
+                    carrier = Carrier::Open { receiver, writer, files, _hang_up: hang_up };
                     self.core.handle_linked(now());
                 }
                 Happened::Opened(Err(problem)) => {
@@ -213,7 +223,7 @@ impl<L: Link> Driver<L> {
             Command::Token(token) => self.core.handle_token(now, Some(token)),
             Command::Nudge => self.core.handle_nudge(now),
             // The loop has seen to it.
-            Command::ShutDown(_) => {}
+            Command::Files(_) | Command::ShutDown(_) => {}
         }
     }
 

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use chatcore::protocol::frame::{ClientFrame, Received, RequestId};
 use chatcore::protocol::{CloseCode, DecodeError, Encoding};
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The longest frame that a client takes. A welcome and a page may be longer than what a client may
 /// send.
@@ -35,9 +38,30 @@ pub trait LinkSender: Send + 'static {
     /// future was dropped half-way, nothing but [`close`](Self::close) is called.
     fn send(&mut self, frame: &ClientFrame) -> impl Future<Output = Result<(), LinkError>> + Send;
 
+    /// Where streams for files are opened, over a link that has such.
+    fn files(&self) -> Option<Arc<dyn FileStreams>> {
+        None
+    }
+
     /// Ends the link, so that the server knows. The other half ends too.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
+
+/// Opens streams of bytes for files, beside the frames of a link.
+///
+/// # Contract
+/// A stream ends when its link does. Dropping a writer that was not shut down takes back what it wrote,
+/// as far as the other side can tell; dropping a reader stops the other side.
+pub trait FileStreams: fmt::Debug + Send + Sync + 'static {
+    /// Opens one; waits while there are as many as the server allows.
+    fn open(&self) -> BoxFuture<'static, Result<(FileWriter, FileReader), LinkError>>;
+}
+
+/// The way to the server of a file's stream.
+pub type FileWriter = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// The way from the server of a file's stream.
+pub type FileReader = Box<dyn AsyncRead + Send + Unpin>;
 
 /// The way from the server.
 pub trait LinkReceiver: Send + 'static {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chatcore::protocol::session::Config as SessionConfig;
 use quinn::crypto::rustls::QuicServerConfig;
-use rustls::server::StoresServerSessions as _;
 use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use rustls::server::StoresServerSessions as _;
 
 use super::Certificate;
 use super::sessions::Sessions;

@@ -1,5 +1,6 @@
 //! A link over QUIC.
 
+mod files;
 mod streams;
 mod trust;
 
@@ -18,7 +19,7 @@ use quinn::{
 };
 use tokio::sync::mpsc;
 
-use super::link::{Ended, Incoming, Link, LinkError, LinkReceiver, LinkSender};
+use super::link::{Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender};
 use crate::ALPN;
 pub use trust::{InvalidFingerprint, Trust};
 
@@ -184,6 +185,10 @@ impl LinkSender for QuicSender {
             }
         }
         self.control.write_chunk(bytes).await.map_err(LinkError::new)
+    }
+
+    fn files(&self) -> Option<Arc<dyn FileStreams>> {
+        Some(Arc::new(files::Streams(self.connection.clone())))
     }
 
     async fn close(self) {

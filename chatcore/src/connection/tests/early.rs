@@ -15,7 +15,14 @@ struct House {
 /// Someone with an account, signed in on a device called `d`.
 async fn person(chat: &Chat, name: &str) -> SignedIn {
     let account = NewAccount::handle(name, "correct horse battery");
-    let user = chat.accounts().register(account).await.expect("registered").account().expect("no address to confirm").id;
+    let user = chat
+        .accounts()
+        .register(account)
+        .await
+        .expect("registered")
+        .account()
+        .expect("no address to confirm")
+        .id;
     let device = NewSession::on(DeviceId::parse("d").expect("valid"));
     chat.accounts().start_session(&user, device).await.expect("signed in")
 }

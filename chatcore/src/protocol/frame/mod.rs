@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod file;
 mod received;
 mod request;
 mod server;
@@ -10,6 +11,7 @@ use std::fmt;
 
 pub use answer::{Answer, Changed, MarkState, RoomList, Subscribed, TokenRenewed};
 pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
+pub use file::{DownloadRequest, FileAnswer, FileRequest, UploadRequest};
 pub use received::{Event, Received, UnknownEntry};
 pub use request::{
     CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Request, Rooms, Send,

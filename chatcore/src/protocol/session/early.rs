@@ -99,10 +99,8 @@ impl Session {
 
     /// Has the ticket spent that was looked at, if it is time.
     pub(super) fn spend(&mut self) {
-        let known = matches!(
-            self.phase,
-            Phase::Resuming { .. } | Phase::Ready(_) | Phase::Draining { .. }
-        );
+        let known =
+            matches!(self.phase, Phase::Resuming { .. } | Phase::Ready(_) | Phase::Draining { .. });
         if self.early.unproven || !known {
             return;
         }

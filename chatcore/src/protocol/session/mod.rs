@@ -43,8 +43,8 @@ use std::sync::Arc;
 use calls::Calls;
 pub use config::Config;
 use delivery::Deliveries;
-use early::Early;
 pub use delivery::DeliveryState;
+use early::Early;
 pub use event::{Authenticated, CallId, Credential, Notice, Output, Reply, RoomState, Slot, Tell};
 use identity::Identity;
 
