@@ -30,6 +30,45 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     fn open(
         &self,
     ) -> impl Future<Output = Result<(Self::Sender, Self::Receiver), LinkError>> + Send;
+
+    /// Opens a link that may take frames before its handshake is done, for one who says only what may
+    /// be said twice until it is.
+    ///
+    /// By default, one whose handshake is done.
+    fn open_early(
+        &self,
+    ) -> impl Future<Output = Result<Opened<Self::Sender, Self::Receiver>, LinkError>> + Send {
+        async {
+            let (sender, receiver) = self.open().await?;
+            Ok(Opened { sender, receiver, handshake: None })
+        }
+    }
+}
+
+/// A link that takes frames.
+pub struct Opened<S, R> {
+    /// The way to the server.
+    pub sender: S,
+    /// The way from it.
+    pub receiver: R,
+    /// The end of its handshake, if that is not done. Never, if the link is lost before.
+    pub handshake: Option<BoxFuture<'static, Early<S, R>>>,
+}
+
+impl<S, R> fmt::Debug for Opened<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("early", &self.handshake.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// What became of the frames that were sent before the end of a handshake.
+#[derive(Debug)]
+pub enum Early<S, R> {
+    /// They have arrived, or will, as those that follow.
+    Taken,
+    /// None has arrived, and none will. These are the ways from now on; the old ones are dropped
+    /// without closing the link.
+    Rejected(S, R),
 }
 
 /// The way to the server.

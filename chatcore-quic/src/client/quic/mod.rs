@@ -4,22 +4,28 @@ mod files;
 mod streams;
 mod trust;
 
+use std::future::{Future, pending};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chatcore::protocol::frame::ClientFrame;
 use chatcore::protocol::{CloseCode, Encoding};
+use futures_util::FutureExt as _;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, SendDatagramError,
-    SendStream, TransportConfig, VarInt,
+    ClientConfig, Connecting, Connection, ConnectionError, Endpoint, IdleTimeout,
+    SendDatagramError, SendStream, TransportConfig, VarInt, ZeroRttAccepted,
 };
+use rustls::client::Resumption;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
-use super::link::{Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender};
+use super::link::{
+    Early, Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
+};
 use crate::ALPN;
 pub use trust::{InvalidFingerprint, Trust};
 
@@ -34,6 +40,8 @@ const WINDOW: u32 = 4 << 20;
 const DATAGRAMS: usize = 64 * 1024;
 /// Frames that are read ahead.
 const AHEAD: usize = 64;
+/// TLS sessions that are kept to come back with; each is good once.
+const SESSIONS: usize = 8;
 /// How long a server that has ended its control stream may take to say why.
 const REASON: Duration = Duration::from_secs(3);
 
@@ -47,6 +55,21 @@ pub struct QuicLink {
     address: String,
     name: String,
     config: ClientConfig,
+    last: Arc<Last>,
+}
+
+/// Where the server was found last.
+#[derive(Debug, Default)]
+struct Last(Mutex<Option<SocketAddr>>);
+
+impl Last {
+    fn get(&self) -> Option<SocketAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, address: SocketAddr) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
 }
 
 /// Why there is no way over QUIC.
@@ -78,13 +101,22 @@ impl QuicLink {
         }
         let mut tls = trust.client_config().map_err(|e| QuicError::Tls(Box::new(e)))?;
         tls.alpn_protocols = vec![ALPN.to_vec()];
+        // What the server needs to know the client by, the next time. It is kept here and nowhere else.
+        tls.resumption = Resumption::in_memory_sessions(SESSIONS);
+        tls.enable_early_data = true;
         let crypto = QuicClientConfig::try_from(tls).map_err(|e| QuicError::Tls(Box::new(e)))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport()));
         // Both families from one socket, where the system has both.
         let endpoint = Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
             .or_else(|_| Endpoint::client(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))?;
-        Ok(Self { endpoint, address: address.to_owned(), name: name.to_owned(), config })
+        Ok(Self {
+            endpoint,
+            address: address.to_owned(),
+            name: name.to_owned(),
+            config,
+            last: Arc::default(),
+        })
     }
 
     /// Goes on from a new socket, after the network has changed: connections stay, and their servers
@@ -131,35 +163,128 @@ impl Link for QuicLink {
     type Receiver = QuicReceiver;
 
     async fn open(&self) -> Result<(QuicSender, QuicReceiver), LinkError> {
-        let addresses = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
         let mut problem = LinkError::new("its name leads to no address");
-        for address in addresses {
-            let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
-            match connecting.map_err(LinkError::new)?.await {
-                Ok(connection) => return begin(connection).await,
+        for address in self.addresses().await? {
+            match self.connect(address)?.await {
+                Ok(connection) => {
+                    self.last.set(address);
+                    return begin(connection, Halves::default()).await;
+                }
                 Err(error) => problem = LinkError::new(error),
             }
         }
         Err(problem)
     }
+
+    async fn open_early(&self) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
+        // Whether anybody is there, only the handshake shows: so only where somebody was before.
+        let last = self.last.get();
+        let known = self.addresses().await?.find(|address| Some(*address) == last);
+        let Some(address) = known else { return done(self.open().await?) };
+        match self.connect(address)?.into_0rtt() {
+            Ok((connection, handshake)) => begin_early(connection, handshake).await,
+            Err(connecting) => match connecting.await {
+                Ok(connection) => done(begin(connection, Halves::default()).await?),
+                Err(_) => done(self.open().await?),
+            },
+        }
+    }
+}
+
+impl QuicLink {
+    async fn addresses(&self) -> Result<impl Iterator<Item = SocketAddr> + use<>, LinkError> {
+        let found = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
+        Ok(found.collect::<Vec<_>>().into_iter())
+    }
+
+    fn connect(&self, address: SocketAddr) -> Result<Connecting, LinkError> {
+        let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
+        connecting.map_err(LinkError::new)
+    }
+}
+
+fn done(
+    (sender, receiver): (QuicSender, QuicReceiver),
+) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
+    Ok(Opened { sender, receiver, handshake: None })
+}
+
+/// Opens the control stream before the handshake is done, and once more after it if that was in vain.
+async fn begin_early(
+    connection: Connection,
+    handshake: ZeroRttAccepted,
+) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
+    let halves = Halves::default();
+    let (sender, receiver) = begin(connection.clone(), halves.clone()).await?;
+    let outcome = async move {
+        if handshake.await {
+            return Early::Taken;
+        }
+        if connection.close_reason().is_none() {
+            halves.give_up();
+            if let Ok((sender, receiver)) = begin(connection, Halves::default()).await {
+                return Early::Rejected(sender, receiver);
+            }
+        }
+        // The receiver tells of the end.
+        pending().await
+    };
+    Ok(Opened { sender, receiver, handshake: Some(outcome.boxed()) })
 }
 
 /// Opens the control stream, and begins to read.
-async fn begin(connection: Connection) -> Result<(QuicSender, QuicReceiver), LinkError> {
+async fn begin(
+    connection: Connection,
+    halves: Halves,
+) -> Result<(QuicSender, QuicReceiver), LinkError> {
     let (control, answers) = connection.open_bi().await.map_err(LinkError::new)?;
     let (forward, incoming) = mpsc::channel(AHEAD);
     let ended = connection.clone();
     let control_forward = forward.clone();
-    tokio::spawn(async move {
+    halves.spawn(async move {
         streams::read(answers, control_forward).await;
         // The reason comes after the last frame.
         let _ = tokio::time::timeout(REASON, ended.closed()).await;
         close(&ended, 0);
     });
-    tokio::spawn(streams::accept(connection.clone(), forward.clone()));
-    tokio::spawn(streams::signals(connection.clone(), forward));
-    let sender = QuicSender { connection: connection.clone(), control };
-    Ok((sender, QuicReceiver { connection, incoming }))
+    halves.spawn(streams::accept(connection.clone(), forward.clone()));
+    halves.spawn(streams::signals(connection.clone(), forward));
+    let sender = QuicSender { connection: connection.clone(), control, halves: halves.clone() };
+    Ok((sender, QuicReceiver { connection, incoming, halves }))
+}
+
+/// What the two halves of a link have in common.
+#[derive(Clone, Debug, Default)]
+struct Halves(Arc<Mutex<Readers>>);
+
+/// The tasks that read, and whether the connection goes on without them.
+#[derive(Debug, Default)]
+struct Readers {
+    tasks: Vec<AbortHandle>,
+    given_up: bool,
+}
+
+impl Halves {
+    fn lock(&self) -> MutexGuard<'_, Readers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.lock().tasks.push(tokio::spawn(task).abort_handle());
+    }
+
+    /// Others read the connection from now on, and end it.
+    fn give_up(&self) {
+        let mut readers = self.lock();
+        readers.given_up = true;
+        readers.tasks.drain(..).for_each(|task| task.abort());
+    }
+
+    fn close(&self, connection: &Connection) {
+        if !self.lock().given_up {
+            close(connection, 0);
+        }
+    }
 }
 
 /// The way to a server over QUIC.
@@ -167,6 +292,7 @@ async fn begin(connection: Connection) -> Result<(QuicSender, QuicReceiver), Lin
 pub struct QuicSender {
     connection: Connection,
     control: SendStream,
+    halves: Halves,
 }
 
 impl LinkSender for QuicSender {
@@ -192,7 +318,7 @@ impl LinkSender for QuicSender {
     }
 
     async fn close(self) {
-        close(&self.connection, 0);
+        self.halves.close(&self.connection);
     }
 }
 
@@ -201,6 +327,7 @@ impl LinkSender for QuicSender {
 pub struct QuicReceiver {
     connection: Connection,
     incoming: mpsc::Receiver<Incoming>,
+    halves: Halves,
 }
 
 impl LinkReceiver for QuicReceiver {
@@ -215,7 +342,7 @@ impl LinkReceiver for QuicReceiver {
 impl Drop for QuicReceiver {
     /// One that nobody reads is of no use.
     fn drop(&mut self) {
-        close(&self.connection, 0);
+        self.halves.close(&self.connection);
     }
 }
 
