@@ -14,7 +14,7 @@ pub mod client;
 pub mod server;
 
 pub use client::Client;
-pub use server::{Certificate, Config, Counters, Stopped, serve};
+pub use server::{Certificate, Config, Counters, FilePace, Stopped, serve};
 
 /// What the protocol is called in the handshake.
 pub const ALPN: &[u8] = b"chatcore/1";

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::caps::{Caps, Permit};
 use super::config::{Config, Counters};
+use super::files::{self, Terms};
 use super::link::Link;
 use super::proof::Proof;
 use crate::ALPN;
@@ -108,11 +109,18 @@ impl Shared {
             }
         };
         let most = self.session.limits.frame_bytes as usize;
-        let link = Link::new(connection, control, proof, most, counters);
+        let link = Link::new(connection.clone(), control, proof, most, counters);
         let (chat, session) = (self.chat.clone(), Arc::clone(&self.session));
-        let running = Connection::new(chat, link, session).run();
+        let terms = Terms { pace: self.config.file_pace, stall: session.stall };
+        let mut running = Connection::new(chat, link, session);
+        let moving = files::accept(connection, running.files(), terms);
+        let running = running.run();
         drop(self);
-        let ended = running.await;
+        let ended = tokio::select! {
+            ended = running => ended,
+            // Only with the connection, which the other then finds.
+            never = moving => match never {},
+        };
         tracing::debug!(?ended, "a QUIC connection ended");
         drop(permit);
     }

@@ -13,10 +13,12 @@ use super::Certificate;
 use super::sessions::Sessions;
 use crate::ALPN;
 
-/// What a peer may have on its way on the control stream before we take it.
+/// What a peer may have on its way on one stream before we take it.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// The same over all streams: there is one.
-const WINDOW: u32 = 2 * STREAM_WINDOW;
+/// Files that a client may have moved at once. More wait with the client.
+const FILES: u8 = 2;
+/// The same over all streams, so that none is held up by the others.
+const WINDOW: u32 = (1 + FILES as u32) * STREAM_WINDOW;
 /// What we have on its way, unacknowledged, on all streams.
 const SEND_WINDOW: u64 = 256 * 1024;
 /// Datagrams that wait, each way; above that the oldest are dropped.
@@ -45,6 +47,7 @@ pub struct Config {
     pub(super) max_handshakes: usize,
     pub(super) retry_above: usize,
     pub(super) max_resumable: usize,
+    pub(super) file_pace: FilePace,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -61,6 +64,7 @@ impl Config {
             max_handshakes: 1_024,
             retry_above: 64,
             max_resumable: 32_768,
+            file_pace: FilePace::default(),
             counters: Arc::default(),
         }
     }
@@ -126,6 +130,13 @@ impl Config {
         self
     }
 
+    /// How slowly a file may come in.
+    #[must_use]
+    pub fn with_file_pace(mut self, pace: FilePace) -> Self {
+        self.file_pace = pace;
+        self
+    }
+
     /// What is counted under this configuration.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
@@ -159,14 +170,35 @@ impl Config {
     }
 }
 
-/// Tight enough that a peer, whatever it does, has less than 1 MiB of us: one stream from it, one
-/// window on that, and what it does not take from us.
+/// How slowly a file may come in over a stream of its own.
+///
+/// It is given up when nothing of it arrives for `idle`, or when its average since the start is under
+/// `min_rate` once `grace` is over. One that goes out is given up when none of it is taken for as long
+/// as a session may [stall](SessionConfig::stall).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilePace {
+    /// How long a file may take at any rate. Default 10 s.
+    pub grace: Duration,
+    /// Bytes a second after that. Default 1,024.
+    pub min_rate: u64,
+    /// The longest silence, also before the request on a stream is whole. Default 10 s.
+    pub idle: Duration,
+}
+
+impl Default for FilePace {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(10), min_rate: 1024, idle: Duration::from_secs(10) }
+    }
+}
+
+/// Tight enough that a peer, whatever it does, has about 1 MiB of us: a few streams from it, one
+/// window on each, and what it does not take from us.
 fn transport(session: &SessionConfig) -> TransportConfig {
     let idle = session.heartbeat.saturating_mul(2).saturating_add(AFTER_HEARTBEAT);
     let idle = IdleTimeout::try_from(idle).unwrap_or_else(|_| VarInt::MAX.into());
     let mut transport = TransportConfig::default();
     transport
-        .max_concurrent_bidi_streams(1u8.into())
+        .max_concurrent_bidi_streams((1 + FILES).into())
         .max_concurrent_uni_streams(0u8.into())
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(WINDOW.into())

@@ -30,6 +30,7 @@ mod accept;
 mod caps;
 mod certificate;
 mod config;
+mod files;
 mod link;
 mod proof;
 mod reader;
@@ -54,7 +55,7 @@ use tokio::time::timeout;
 use accept::Shared;
 use caps::Caps;
 pub use certificate::{Certificate, CertificateError, SelfSigned};
-pub use config::{Config, Counters};
+pub use config::{Config, Counters, FilePace};
 
 /// How long goodbyes may take to be sent once everything is over.
 const LAST: Duration = Duration::from_secs(1);

@@ -19,6 +19,7 @@
 
 mod answer;
 mod entries;
+mod files;
 mod identify;
 mod outbox;
 mod page;
@@ -46,6 +47,8 @@ pub use crate::hub::Sink;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
 use crate::protocol::session::Config;
+use files::Desk;
+pub use files::Files;
 pub use outbox::Outbox;
 pub use pieces::Pieces;
 use pump::{Event, OUTBOX_BYTES, Pump};
@@ -90,6 +93,12 @@ impl<T: Transport> Connection<T> {
     pub fn with_ambient(mut self, token: Option<Token>) -> Self {
         self.pump.ambient = token;
         self
+    }
+
+    /// The files of its client, for a transport that has streams for them.
+    pub fn files(&mut self) -> Files {
+        let early = self.pump.session.is_early();
+        self.pump.desk.get_or_insert_with(|| Desk::new(early)).files()
     }
 
     /// Serves the client until one side ends it.
@@ -178,6 +187,7 @@ impl<T: Transport> Connection<T> {
         self.pump.places.clear();
         self.pump.caught_up.clear();
         self.pump.work.clear();
+        self.pump.desk = None;
         self.pump.reclaim();
         let client = self.pump.client.take();
         if matches!(code, CloseCode::Revoked | CloseCode::SlowConsumer) {

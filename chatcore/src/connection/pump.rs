@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep};
 
 use super::entries::Place;
+use super::files::{Desk, Standing};
 use super::ways::{Ending, STANDSTILL, Ways};
 use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
@@ -70,6 +71,8 @@ pub(super) struct Pump {
     pub(super) reading: usize,
     pub(super) marks: BTreeMap<RoomId, Seq>,
     pub(super) marks_due: Option<Timestamp>,
+    /// Where it is told who may have files moved, if anyone asks.
+    pub(super) desk: Option<Desk>,
     pub(super) closing: Option<(CloseCode, &'static str)>,
 }
 
@@ -121,6 +124,7 @@ impl Pump {
             reading: 0,
             marks: BTreeMap::new(),
             marks_due: None,
+            desk: None,
             closing: None,
         }
     }
@@ -142,8 +146,24 @@ impl Pump {
             }
         }
         self.read_on();
+        if let Some(desk) = &self.desk {
+            desk.tell(self.standing());
+        }
         if self.marks_due.is_some_and(|due| due <= now) {
             self.submit_marks();
+        }
+    }
+
+    /// Whether the client may have files moved.
+    fn standing(&self) -> Standing {
+        match &self.client {
+            _ if self.closing.is_some() => Standing::Over,
+            _ if self.session.is_early() => Standing::Early,
+            Some(_) if self.draining => Standing::Draining,
+            Some(client) if self.session.is_settled() => {
+                Standing::Known(client.caller.clone(), client.listener.user().clone())
+            }
+            _ => Standing::Unknown,
         }
     }
 

@@ -123,6 +123,11 @@ impl Session {
         matches!(self.phase, Phase::Closed)
     }
 
+    /// Whether the client has been welcomed, and is proven to be there.
+    pub fn is_settled(&self) -> bool {
+        self.is_open() && !self.is_early() && !self.holds_back()
+    }
+
     /// The bounds that it works within.
     pub fn config(&self) -> &Config {
         &self.config
