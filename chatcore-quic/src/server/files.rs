@@ -64,7 +64,8 @@ async fn serve(mut send: SendStream, mut receive: RecvStream, files: Files, term
     let request = match timeout(terms.pace.idle, request(&mut receive)).await {
         Ok(Some(Ok(request))) => request,
         Ok(Some(Err(DecodeError::Refused { id, failure }))) => {
-            return answer(&mut send, &mut receive, refused(id, *failure)).await;
+            let refused = refused(id, *failure);
+            return answer(&mut send, &mut receive, refused, terms).await;
         }
         // No request of this protocol, or none that comes.
         Ok(Some(Err(_)) | None) | Err(_) => return cut(&mut send, &mut receive),
@@ -77,7 +78,7 @@ async fn serve(mut send: SendStream, mut receive: RecvStream, files: Files, term
                 Ok(file) => FileAnswer::Result { id, file, start: None, end: None },
                 Err(failure) => refused(Some(id), failure),
             };
-            answer(&mut send, &mut receive, reply).await;
+            answer(&mut send, &mut receive, reply, terms).await;
         }
         FileRequest::Download { download, .. } => {
             hand_out(id, download, (send, receive), &files, terms).await;
@@ -143,7 +144,9 @@ async fn hand_out(
 ) {
     let (file, reader) = match files.download(request).await {
         Ok(opened) => opened,
-        Err(failure) => return answer(&mut send, &mut receive, refused(Some(id), failure)).await,
+        Err(failure) => {
+            return answer(&mut send, &mut receive, refused(Some(id), failure), terms).await;
+        }
     };
     // Nothing more is expected of the client.
     let _ = receive.stop(ANSWERED);
@@ -185,10 +188,10 @@ fn frame(answer: &FileAnswer) -> Bytes {
 }
 
 /// Says how it went. What the client still sends is not wanted.
-async fn answer(send: &mut SendStream, receive: &mut RecvStream, answer: FileAnswer) {
+async fn answer(send: &mut SendStream, receive: &mut RecvStream, answer: FileAnswer, terms: Terms) {
     // Each of these fails only if the client has gone, or wants no answer.
     let _ = receive.stop(ANSWERED);
-    let _ = send.write_chunk(frame(&answer)).await;
+    let _ = timeout(terms.stall, send.write_chunk(frame(&answer))).await;
     let _ = send.finish();
 }
 

@@ -2,5 +2,10 @@
 
 mod conversation;
 mod cuts;
+mod cuttable;
+mod early;
+mod files;
 mod memory;
 mod quic;
+#[path = "../support/relay.rs"]
+mod relay;
