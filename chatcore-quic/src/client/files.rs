@@ -195,9 +195,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Refused`] if the server does not take it: too long, of a type that is not taken, above
-    /// what the user may have waiting. [`Error::Cut`] if the connection was lost, or the source had
-    /// fewer bytes than it should: send it again. [`Error::Source`] if it cannot be read;
-    /// [`Error::NoFiles`] if the link carries none; [`Error::Closed`] and [`Error::ShutDown`].
+    /// what the user may have waiting. [`Error::Cut`] if the connection was lost: send it again.
+    /// [`Error::Source`] if it cannot be read, or has fewer bytes than it should; [`Error::NoFiles`] if the link carries none; [`Error::Closed`] and [`Error::ShutDown`].
     pub async fn upload(&self, file: Upload) -> Result<AttachmentRef, Error> {
         let Upload { request, mut source, progress } = file;
         let length = request.length;
@@ -212,7 +211,7 @@ impl Client {
                 let read = source.read(&mut chunk[..left]).await;
                 let read = read.map_err(|problem| Error::Source(problem.to_string()))?;
                 if read == 0 {
-                    return Err(Error::Cut { at: sent });
+                    return Err(Error::Source(format!("it ends after {sent} bytes")));
                 }
                 let written = writer.write_all(&chunk[..read]).await;
                 written.map_err(|_| Error::Cut { at: sent })?;
@@ -230,7 +229,10 @@ impl Client {
             done = &mut send => match done {
                 Err(problem @ Error::Source(_)) => return Err(problem),
                 // What the server had to say counts, if it said something.
-                Err(problem) => (answer.await).or(Err(problem)),
+                Err(problem) => match answer.await {
+                    Err(Error::Cut { .. }) => Err(problem),
+                    said => said,
+                },
                 Ok(()) => answer.await,
             },
         };

@@ -8,4 +8,5 @@ mod files;
 mod memory;
 mod quic;
 #[path = "../support/relay.rs"]
+#[expect(dead_code, reason = "recordings are for the tests of the server")]
 mod relay;

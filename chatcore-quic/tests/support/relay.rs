@@ -2,9 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
+
+/// How long what the server says first is on its way to the client.
+const DISTANCE: Duration = Duration::from_millis(50);
 
 /// What becomes of what the client says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +116,7 @@ impl Relay {
     /// Waits until something waits to be let through.
     pub(crate) async fn holds(&self) {
         while self.shared.state().held.is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -125,7 +129,7 @@ impl Relay {
         }
         let mut buffer = [0; 2048];
         let mut heard = 0;
-        let moment = std::time::Duration::from_millis(200);
+        let moment = Duration::from_millis(200);
         while tokio::time::timeout(moment, stranger.recv(&mut buffer)).await.is_ok() {
             heard += 1;
         }
@@ -139,6 +143,12 @@ impl Drop for Relay {
     }
 }
 
+/// Whether it belongs to a handshake (RFC 9000, section 17.2), and not to a connection of before that is
+/// being closed.
+fn is_handshake(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| first & 0x80 != 0)
+}
+
 async fn up(shared: Arc<Shared>, server: SocketAddr) {
     let mut buffer = vec![0; 2048];
     while let Ok((length, client)) = shared.front.recv_from(&mut buffer).await {
@@ -146,7 +156,7 @@ async fn up(shared: Arc<Shared>, server: SocketAddr) {
         let back = {
             let mut state = shared.state();
             state.client = Some(client);
-            if !state.replied {
+            if !state.replied && (is_handshake(datagram) || !state.first_flight.is_empty()) {
                 state.first_flight.push(datagram.to_vec());
             }
             match state.mode {
@@ -165,10 +175,18 @@ async fn up(shared: Arc<Shared>, server: SocketAddr) {
 async fn down(shared: Arc<Shared>, back: Arc<UdpSocket>) {
     let mut buffer = vec![0; 2048];
     while let Ok(length) = back.recv(&mut buffer).await {
+        let first = {
+            let state = shared.state();
+            state.mode == Mode::FirstFlight && !state.replied && Arc::ptr_eq(&state.back, &back)
+        };
+        if first {
+            // As over a network: the client has said what it has to say by then.
+            tokio::time::sleep(DISTANCE).await;
+        }
         let client = {
             let mut state = shared.state();
             // What is meant for an earlier connection still arrives there.
-            if Arc::ptr_eq(&state.back, &back) {
+            if Arc::ptr_eq(&state.back, &back) && is_handshake(&buffer[..length]) {
                 state.replied = true;
             }
             state.client

@@ -21,7 +21,7 @@ use quinn::{
 };
 use rustls::client::Resumption;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::link::{
     Early, Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
@@ -221,7 +221,7 @@ async fn begin_early(
             return Early::Taken;
         }
         if connection.close_reason().is_none() {
-            halves.give_up();
+            halves.give_up().await;
             if let Ok((sender, receiver)) = begin(connection, Halves::default()).await {
                 return Early::Rejected(sender, receiver);
             }
@@ -249,39 +249,55 @@ async fn begin(
     });
     halves.spawn(streams::accept(connection.clone(), forward.clone()));
     halves.spawn(streams::signals(connection.clone(), forward));
-    let sender = QuicSender { connection: connection.clone(), control, halves: halves.clone() };
+    *halves.control.lock().await = Some(control);
+    let sender = QuicSender { connection: connection.clone(), halves: halves.clone() };
     Ok((sender, QuicReceiver { connection, incoming, halves }))
 }
 
 /// What the two halves of a link have in common.
 #[derive(Clone, Debug, Default)]
-struct Halves(Arc<Mutex<Readers>>);
+struct Halves {
+    control: Arc<tokio::sync::Mutex<Option<SendStream>>>,
+    readers: Arc<Mutex<Readers>>,
+}
 
 /// The tasks that read, and whether the connection goes on without them.
 #[derive(Debug, Default)]
 struct Readers {
-    tasks: Vec<AbortHandle>,
+    tasks: Vec<JoinHandle<()>>,
     given_up: bool,
 }
 
 impl Halves {
-    fn lock(&self) -> MutexGuard<'_, Readers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.lock().tasks.push(tokio::spawn(task).abort_handle());
+        self.readers().tasks.push(tokio::spawn(task));
     }
 
-    /// Others read the connection from now on, and end it.
-    fn give_up(&self) {
-        let mut readers = self.lock();
-        readers.given_up = true;
-        readers.tasks.drain(..).for_each(|task| task.abort());
+    /// Others read the connection from now on, write to it, and end it.
+    ///
+    /// The streams of before are gone when this returns. Those that follow have the same numbers, and
+    /// one that goes later would take their wake-ups with it.
+    async fn give_up(&self) {
+        let tasks = {
+            let mut readers = self.readers();
+            readers.given_up = true;
+            std::mem::take(&mut readers.tasks)
+        };
+        for task in tasks {
+            task.abort();
+            // It ends with that it was told to.
+            let _ = task.await;
+        }
+        // Whoever writes to it fails now, and lets go of it.
+        self.control.lock().await.take();
     }
 
     fn close(&self, connection: &Connection) {
-        if !self.lock().given_up {
+        if !self.readers().given_up {
             close(connection, 0);
         }
     }
@@ -291,7 +307,6 @@ impl Halves {
 #[derive(Debug)]
 pub struct QuicSender {
     connection: Connection,
-    control: SendStream,
     halves: Halves,
 }
 
@@ -310,7 +325,10 @@ impl LinkSender for QuicSender {
                 Err(_) => {}
             }
         }
-        self.control.write_chunk(bytes).await.map_err(LinkError::new)
+        match &mut *self.halves.control.lock().await {
+            Some(control) => control.write_chunk(bytes).await.map_err(LinkError::new),
+            None => Err(LinkError::new("what is said early is not taken")),
+        }
     }
 
     fn files(&self) -> Option<Arc<dyn FileStreams>> {
