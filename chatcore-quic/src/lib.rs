@@ -3,6 +3,7 @@
 //! ```text
 //!              ┌ control stream, opened by the client: requests ►  ◄ answers, notices
 //!  connection ─┼ a stream for each subscribed room, opened by the server:  ◄ events, gap
+//!              ├ a stream for each file, opened by the client:  request, bytes ►  ◄ answer, bytes
 //!              └ datagrams: ◄ signals ►
 //! ```
 //!
