@@ -12,14 +12,18 @@ use crate::protocol::session::{Authenticated, Reply};
 use crate::room::MemberAction;
 use crate::store::RoomFilter;
 
-/// Begins to listen to a room, if the client may read it.
+/// Begins to listen to a room, if the client may read it; hidden, if the others are not to know yet.
 pub(super) async fn subscribe(
     client: &Client,
     room: &RoomId,
     since: Option<&Cursor>,
+    hidden: bool,
 ) -> Result<(Subscription, Resume), Failure> {
     // Register first, check second: whoever is put out in between is told.
     let subscription = client.caller.chat().hub().subscribe(&client.listener, room);
+    if hidden {
+        subscription.hide();
+    }
     let resume = client.caller.resume(room, since).await?;
     subscription.set_joined(resume.joined());
     Ok((subscription, resume))
