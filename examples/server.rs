@@ -5,6 +5,7 @@
 //! cargo run --release --example server -- --help
 //! ```
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, UdpSocket};
@@ -73,7 +74,8 @@ struct Options {
     #[arg(long, env = "CHATCORE_TRUSTED_PROXY", value_delimiter = ',', value_name = "CIDR")]
     trusted_proxy: Vec<String>,
 
-    /// The certificate chain to serve HTTPS and QUIC under, in PEM form; HTTPS needs `--features tls`
+    /// The certificate chain to serve HTTPS and QUIC under, in PEM form; HTTPS needs `--features tls`.
+    /// It and its key are read anew on SIGHUP
     /// [default: plain HTTP, and QUIC under a certificate of its own, kept in DATA]
     #[arg(long, env = "CHATCORE_TLS_CERT", requires = "tls_key", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -166,28 +168,38 @@ async fn run(options: Options) -> Result<(), Fault> {
 }
 
 /// The socket for QUIC and what to show on it, unless it is off.
-fn quic(options: &Options) -> Result<Option<(UdpSocket, Certificate)>, Fault> {
+fn quic(options: &Options) -> Result<Option<Native>, Fault> {
     let Quic::At(address) = options.quic else { return Ok(None) };
     let socket = UdpSocket::bind(address).map_err(|e| {
         format!("cannot listen for QUIC on {address}: {e}; choose another with --quic ADDR, or say --quic off")
     })?;
-    let certificate = match (&options.tls_cert, &options.tls_key) {
-        (Some(chain), Some(key)) => Certificate::from_pem(&read(chain)?, &read(key)?)
-            .map_err(|e| with_causes("--tls-cert, --tls-key", &e))?,
+    let (chain, key) = match (&options.tls_cert, &options.tls_key) {
+        (Some(chain), Some(key)) => (chain.clone(), key.clone()),
         _ => own_certificate(&options.data)?,
     };
-    Ok(Some((socket, certificate)))
+    let certificate = Certificate::from_pem(&read(&chain)?, &read(&key)?)
+        .map_err(|e| with_causes(&format!("{}, {}", chain.display(), key.display()), &e))?;
+    Ok(Some(Native { socket, certificate, chain, key }))
+}
+
+/// What QUIC is served with.
+struct Native {
+    socket: UdpSocket,
+    certificate: Certificate,
+    /// Where its certificate and the key come from.
+    chain: PathBuf,
+    key: PathBuf,
 }
 
 /// Serves QUIC, if it is on. Returns whether every connection ended by itself.
 async fn serve_quic(
-    quic: Option<(UdpSocket, Certificate)>,
+    quic: Option<Native>,
     options: &Options,
     chat: Chat,
     stop: impl Future<Output = ()>,
 ) -> Result<bool, Fault> {
-    let Some((socket, certificate)) = quic else { return Ok(true) };
-    let mut config = chatcore_quic::Config::new(certificate);
+    let Some(Native { socket, certificate, chain, key }) = quic else { return Ok(true) };
+    let mut config = chatcore_quic::Config::new(certificate.clone());
     if options.limits == Switch::Off {
         config = config
             .with_max_connections(1 << 20)
@@ -195,24 +207,46 @@ async fn serve_quic(
             .with_max_handshakes(1 << 20)
             .with_retry_above(1 << 20);
     }
-    let stopped = chatcore_quic::serve(socket, chat, config, stop).await;
+    let reloading = on_hangup("QUIC", || {
+        certificate.replace(&read(&chain)?, &read(&key)?)?;
+        Ok(format!("certificate SHA-256 {}", certificate.fingerprint()))
+    });
+    let stopped = tokio::select! {
+        stopped = chatcore_quic::serve(socket, chat, config, stop) => stopped,
+        never = reloading => match never {},
+    };
     let stopped = stopped.map_err(|e| format!("QUIC: {e}; --quic off serves without it"))?;
     Ok(stopped == chatcore_quic::Stopped::Drained)
 }
 
 /// A certificate that nobody vouches for, made at the first start, so that clients that were told its
-/// fingerprint know the server again.
-fn own_certificate(data: &Path) -> Result<Certificate, Fault> {
+/// fingerprint know the server again: the file that it and its key are in. Without that file, another is
+/// made.
+fn own_certificate(data: &Path) -> Result<(PathBuf, PathBuf), Fault> {
     let path = data.join("quic.pem");
     if !path.exists() {
         let made = SelfSigned::make()?;
         write_private(&path, (made.chain + &made.key).as_bytes())?;
     }
-    let both = read(&path)?;
-    Certificate::from_pem(&both, &both).map_err(|e| {
-        let said = with_causes(&path.display().to_string(), &e);
-        format!("{said}; delete it to have a new one made").into()
-    })
+    Ok((path.clone(), path))
+}
+
+/// Has something read anew whenever the process gets a SIGHUP, where there is such a thing, and says what
+/// came of it.
+async fn on_hangup(what: &str, reload: impl Fn() -> Result<String, Fault>) -> Infallible {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+            while hangup.recv().await.is_some() {
+                match reload() {
+                    Ok(said) => println!("{what}: read anew: {said}"),
+                    Err(e) => eprintln!("{}; it goes on as before", with_causes(what, &*e)),
+                }
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -230,7 +264,14 @@ async fn serve_tls(
 ) -> Result<Stopped, Fault> {
     let tls = Tls::from_pem(&read(chain)?, &read(key)?)
         .map_err(|e| with_causes("--tls-cert, --tls-key", &e))?;
-    Ok(serve_with(listener, tls, routes(chat, web), serving, stop).await)
+    let reloading = on_hangup("HTTPS", || {
+        tls.replace(&read(chain)?, &read(key)?)?;
+        Ok("the certificate".into())
+    });
+    tokio::select! {
+        stopped = serve_with(listener, tls.clone(), routes(chat, web), serving, stop) => Ok(stopped),
+        never = reloading => match never {},
+    }
 }
 
 #[cfg(not(feature = "tls"))]
@@ -354,13 +395,9 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn greeting(
-    http: SocketAddr,
-    quic: Option<&(UdpSocket, Certificate)>,
-    options: &Options,
-) -> Result<String, Fault> {
+fn greeting(http: SocketAddr, quic: Option<&Native>, options: &Options) -> Result<String, Fault> {
     let quic = match quic {
-        Some((socket, certificate)) => {
+        Some(Native { socket, certificate, .. }) => {
             format!(
                 "{}   (chatcore/1)\n\x20            certificate SHA-256 {}",
                 socket.local_addr()?,

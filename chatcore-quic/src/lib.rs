@@ -3,6 +3,7 @@
 //! ```text
 //!              ┌ control stream, opened by the client: requests ►  ◄ answers, notices
 //!  connection ─┼ a stream for each subscribed room, opened by the server:  ◄ events, gap
+//!              ├ a stream for each file, opened by the client:  request, bytes ►  ◄ answer, bytes
 //!              └ datagrams: ◄ signals ►
 //! ```
 //!
@@ -14,7 +15,7 @@ pub mod client;
 pub mod server;
 
 pub use client::Client;
-pub use server::{Certificate, Config, Counters, Stopped, serve};
+pub use server::{Certificate, Config, Counters, FilePace, Stopped, serve};
 
 /// What the protocol is called in the handshake.
 pub const ALPN: &[u8] = b"chatcore/1";

@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::http;
 use crate::link::{Frame, Link, Sender};
 use crate::options::Server;
+use crate::quic::Quic;
 use crate::websocket::WebSocket;
 
 /// Connections that are opened at the same time.
@@ -29,9 +30,15 @@ pub(crate) struct Crowd {
     /// A number that no other run has.
     pub(crate) run: u32,
     address: SocketAddr,
-    transport: Rc<WebSocket>,
+    transport: Transport,
     tokens: Vec<String>,
     senders: Rc<RefCell<Vec<Weak<dyn Sender>>>>,
+}
+
+/// What carries the frames.
+enum Transport {
+    WebSocket(Rc<WebSocket>),
+    Quic(Quic),
 }
 
 /// One connection, past its `hello`.
@@ -58,7 +65,11 @@ impl Crowd {
             .await?;
         let senders = Rc::default();
         tokio::task::spawn_local(keep_alive(Rc::clone(&senders)));
-        Ok(Self { run, address, transport: WebSocket::new(), tokens, senders })
+        let transport = match (server.quic, server.pin.clone()) {
+            (Some(address), Some(pin)) => Transport::Quic(Quic::new(address, pin)?),
+            _ => Transport::WebSocket(WebSocket::new()),
+        };
+        Ok(Self { run, address, transport, tokens, senders })
     }
 
     /// Opens a connection; its number chooses the account.
@@ -71,7 +82,10 @@ impl Crowd {
 
     /// The same, with further fields of the `hello`.
     pub(crate) async fn connect_with(&self, number: u32, more: Value) -> Result<Client, Fault> {
-        let link = self.transport.open(self.address).await?;
+        let link = match &self.transport {
+            Transport::WebSocket(websocket) => websocket.open(self.address).await?,
+            Transport::Quic(quic) => quic.open().await?,
+        };
         let mut client = Client { link, window: 0, next: Cell::new(1 << 40) };
         let token = &self.tokens[number as usize % self.tokens.len()];
         let mut hello = json!({ "op": "hello", "versions": [1], "token": token, "device": format!("load-{number}") });

@@ -16,6 +16,10 @@
 //! $L search --store sqlite:/tmp/found.db          # words, common and rare, among a million messages
 //! ```
 //!
+//! `fanout`, `idle`, `acks` and `slow` go over QUIC with `--quic 127.0.0.1:4433 --pin FINGERPRINT`; the
+//! server prints the fingerprint when it starts. `plain` serves QUIC in the straightforward way, to
+//! compare with: `--url http://127.0.0.1:3034 --quic 127.0.0.1:4434`.
+//!
 //! The server needs `--limits off`: the load comes from one address and a few accounts. `taskset`
 //! gives each side a core of its own; left out, they share what there is, and take from each other.
 //!
@@ -36,6 +40,8 @@ mod link;
 mod machine;
 mod options;
 mod pages;
+mod plain;
+mod quic;
 mod report;
 mod scan;
 mod searches;
@@ -66,6 +72,7 @@ fn run(options: Options) -> Result<(), Fault> {
         // The library itself is what works here, as in any program that embeds it.
         Shape::Fill(options) => Runtime::new()?.block_on(fill::run(&options)),
         Shape::Pages(options) => Runtime::new()?.block_on(pages::run(&options)),
+        Shape::Plain(options) => Runtime::new()?.block_on(plain::run(&options)),
         Shape::Search(options) => Runtime::new()?.block_on(searches::run(&options)),
         Shape::Fanout(options) => alone(fanout::run(&options)),
         Shape::Idle(options) => alone(idle::run(&options)),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chatcore_quic::client::Trust;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures a running server, and checks every delivery.
@@ -30,6 +31,8 @@ pub(crate) enum Shape {
     Pages(Pages),
     /// Searches among many messages, through the library.
     Search(Search),
+    /// Serves QUIC in the straightforward way, to compare with.
+    Plain(Plain),
 }
 
 /// How to reach the server, and how to say what came of it.
@@ -38,6 +41,14 @@ pub(crate) struct Server {
     /// Where the server is.
     #[arg(long, default_value = "http://127.0.0.1:3030")]
     pub(crate) url: Url,
+
+    /// Over QUIC, to this address, instead of WebSocket. Accounts are made at --url all the same.
+    #[arg(long, requires = "pin", value_name = "ADDRESS")]
+    pub(crate) quic: Option<SocketAddr>,
+
+    /// The SHA-256 of the server's certificate, which it prints when it starts.
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) pin: Option<Trust>,
 
     /// The server's process, for its memory and processor time.
     #[arg(long)]
@@ -236,6 +247,17 @@ pub(crate) struct Search {
 
     #[command(flatten)]
     pub(crate) print: Print,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Plain {
+    /// Where to serve QUIC.
+    #[arg(long, default_value = "127.0.0.1:4434", value_name = "ADDRESS")]
+    pub(crate) quic: SocketAddr,
+
+    /// Where accounts are made.
+    #[arg(long, default_value = "127.0.0.1:3034", value_name = "ADDRESS")]
+    pub(crate) http: SocketAddr,
 }
 
 /// An `http://` address. The server's TLS is not what this measures.

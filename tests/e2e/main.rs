@@ -12,6 +12,8 @@ mod files;
 mod harness;
 mod load;
 mod memory;
+mod picture;
 mod races;
 mod resume;
 mod senders;
+mod terminal;

@@ -11,11 +11,13 @@ pub mod local;
 pub mod process;
 pub mod server;
 pub mod services;
+pub mod terminal;
 pub mod ws;
 
 pub use http::{Http, Person, Reply};
 pub use local::Local;
 pub use server::{Server, example};
+pub use terminal::Terminal;
 pub use ws::{Encoding, Refusal, WsClient};
 
 use std::time::Duration;

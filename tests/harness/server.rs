@@ -1,6 +1,6 @@
 //! The example server, as its own process.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
@@ -32,6 +32,14 @@ impl Server {
     /// Starts a server with these arguments beside those of the address and the data.
     pub async fn start_with(arguments: &[&str]) -> Self {
         Self::start_under(arguments, None).await
+    }
+
+    /// Starts a server as [`start`](Self::start) does, that serves QUIC too.
+    pub async fn start_with_quic() -> Self {
+        let probe = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = probe.local_addr().expect("it is bound").to_string();
+        drop(probe);
+        Self::start_with(&["--limits", "off", "--quic", &address]).await
     }
 
     /// Starts a server for whose files the disk is full above `bytes` each.
@@ -91,6 +99,22 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it serves QUIC, and the fingerprint of its certificate, as it prints them.
+    ///
+    /// # Panics
+    /// If it does not serve QUIC.
+    pub fn quic(&mut self) -> (String, String) {
+        let after = |line: &str, what: &str| {
+            let rest = line.split_once(what)?.1.trim_start();
+            rest.split(' ').next().map(str::to_owned)
+        };
+        let address = |line: &str| after(line, " QUIC ").filter(|address| address.contains(':'));
+        let process = self.process();
+        let address = process.wait_for_line(PATIENCE, address).expect("it serves QUIC");
+        let fingerprint = process.wait_for_line(PATIENCE, |line| after(line, " SHA-256 "));
+        (address, fingerprint.expect("it prints its fingerprint"))
     }
 
     /// A URL on it; `path` begins with a slash.

@@ -32,3 +32,8 @@ pub fn chromium() -> Option<PathBuf> {
 pub fn chromedriver() -> Option<PathBuf> {
     require(&["chromedriver"])
 }
+
+/// The program that keeps terminals.
+pub fn tmux() -> Option<PathBuf> {
+    require(&["tmux"])
+}

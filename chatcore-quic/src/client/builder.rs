@@ -147,7 +147,8 @@ impl ClientBuilder {
         let mut core = Core::new(config, Arc::clone(&self.random), started);
         core.handle_token(started, self.token);
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        let (state_sender, state) = watch::channel(State::Offline(Offline::Waiting));
+        let (state_sender, state) =
+            watch::channel(State::Offline(Offline::Waiting { until: started }));
         let (notices, unread) = broadcast::channel(NOTICES);
         let driver = Driver {
             core,

@@ -2,20 +2,22 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::{Future, pending};
-use std::pin::Pin;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Instant;
 
 use chatcore::id::RoomId;
 use chatcore::log::Cursor;
 use chatcore::protocol::frame::{Answer, ClientFrame, Request, Signal, Token};
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::core::{CallId, Core, Output, Unsent};
 use super::error::Error;
-use super::link::{Incoming, Link, LinkError, LinkReceiver as _, LinkSender};
+use super::link::{
+    Early, FileStreams, Incoming, Link, LinkError, LinkReceiver as _, LinkSender, Opened,
+};
 use super::state::{Notice, State, Update};
 use super::subscription::{Bell, Reader};
 
@@ -39,6 +41,8 @@ pub(super) enum Command {
     TakeUnsent(oneshot::Sender<Vec<Unsent>>),
     Token(Token),
     Nudge,
+    /// The streams of the link, if it has such; none if there is no link.
+    Files(oneshot::Sender<Option<Option<Arc<dyn FileStreams>>>>),
     ShutDown(oneshot::Sender<Vec<Unsent>>),
 }
 
@@ -48,11 +52,10 @@ type Updates = mpsc::Sender<Result<Update, Error>>;
 /// What a subscription is made of.
 pub(super) type Stream = (mpsc::Receiver<Result<Update, Error>>, Arc<Reader>);
 
-type Opening<L> = Pin<
-    Box<
-        dyn Future<Output = Result<(<L as Link>::Sender, <L as Link>::Receiver), LinkError>> + Send,
-    >,
->;
+/// A link of this kind that takes frames.
+type Way<L> = Opened<<L as Link>::Sender, <L as Link>::Receiver>;
+type Opening<L> = BoxFuture<'static, Result<Way<L>, LinkError>>;
+type Handshake<L> = BoxFuture<'static, Early<<L as Link>::Sender, <L as Link>::Receiver>>;
 
 /// The link that there is.
 enum Carrier<L: Link> {
@@ -61,16 +64,32 @@ enum Carrier<L: Link> {
     Open {
         receiver: L::Receiver,
         writer: mpsc::Sender<Box<ClientFrame>>,
+        files: Option<Arc<dyn FileStreams>>,
+        /// Its end, if it is not done.
+        handshake: Option<Handshake<L>>,
         /// Dropped, it ends the writer.
         _hang_up: oneshot::Sender<()>,
     },
+}
+
+impl<L: Link> Carrier<L> {
+    /// Begins to write to a link.
+    fn of(opened: Way<L>) -> Self {
+        let Opened { sender, receiver, handshake } = opened;
+        let (writer, frames) = mpsc::channel(WRITER);
+        let (hang_up, hung_up) = oneshot::channel();
+        let files = sender.files();
+        tokio::spawn(write(sender, frames, hung_up));
+        Self::Open { receiver, writer, files, handshake, _hang_up: hang_up }
+    }
 }
 
 /// What happened.
 enum Happened<S, R> {
     Command(Option<Command>),
     Token(Option<Token>),
-    Opened(Result<(S, R), LinkError>),
+    Opened(Result<Opened<S, R>, LinkError>),
+    Handshake(Early<S, R>),
     Incoming(Result<Incoming, super::link::Ended>),
     Writable(bool),
     Read,
@@ -139,18 +158,34 @@ impl<L: Link> Driver<L> {
                     self.core.shut_down();
                     return self.work(&mut carrier, &mut renewing);
                 }
+                Happened::Command(Some(Command::Files(reply))) => {
+                    let _ = reply.send(match &carrier {
+                        Carrier::Open { files, .. } => Some(files.clone()),
+                        _ => None,
+                    });
+                }
                 Happened::Command(Some(command)) => self.command(command),
                 Happened::Read => self.read(),
                 Happened::Token(token) => {
                     renewing = None;
                     self.core.handle_token(now(), token);
                 }
-                Happened::Opened(Ok((sender, receiver))) => {
-                    let (writer, frames) = mpsc::channel(WRITER);
-                    let (hang_up, hung_up) = oneshot::channel();
-                    tokio::spawn(write(sender, frames, hung_up));
-                    carrier = Carrier::Open { receiver, writer, _hang_up: hang_up };
-                    self.core.handle_linked(now());
+                Happened::Opened(Ok(opened)) => {
+                    let early = opened.handshake.is_some();
+                    carrier = Carrier::of(opened);
+                    self.core.handle_linked(now(), early);
+                }
+                Happened::Handshake(Early::Taken) => {
+                    if let Carrier::Open { handshake, .. } = &mut carrier {
+                        *handshake = None;
+                    }
+                    self.core.handle_proven(now());
+                }
+                Happened::Handshake(Early::Rejected(sender, receiver)) => {
+                    tracing::debug!("what was said early was not taken; it is said again");
+                    self.hang_up(&mut carrier);
+                    carrier = Carrier::of(Opened { sender, receiver, handshake: None });
+                    self.core.handle_rejected(now());
                 }
                 Happened::Opened(Err(problem)) => {
                     tracing::debug!("{problem}");
@@ -213,7 +248,7 @@ impl<L: Link> Driver<L> {
             Command::Token(token) => self.core.handle_token(now, Some(token)),
             Command::Nudge => self.core.handle_nudge(now),
             // The loop has seen to it.
-            Command::ShutDown(_) => {}
+            Command::Files(_) | Command::ShutDown(_) => {}
         }
     }
 
@@ -243,9 +278,16 @@ impl<L: Link> Driver<L> {
     ) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Connect => {
+                Output::Connect { early } => {
                     let link = Arc::clone(&self.link);
-                    *carrier = Carrier::Opening(Box::pin(async move { link.open().await }));
+                    let opening = async move {
+                        if early {
+                            return link.open_early().await;
+                        }
+                        let (sender, receiver) = link.open().await?;
+                        Ok(Opened { sender, receiver, handshake: None })
+                    };
+                    *carrier = Carrier::Opening(opening.boxed());
                 }
                 Output::Send(frame) => self.book.outgoing.push_back(frame),
                 Output::Hangup => self.hang_up(carrier),
@@ -350,10 +392,13 @@ async fn next<L: Link>(
     match carrier {
         Carrier::None => pending().await,
         Carrier::Opening(opening) => Happened::Opened(opening.await),
-        Carrier::Open { receiver, writer, .. } => {
+        Carrier::Open { receiver, writer, handshake, .. } => {
             let writable =
                 async { if outgoing { writer.reserve().await.is_ok() } else { pending().await } };
             tokio::select! {
+                // What it decides comes before what follows from it.
+                biased;
+                early = or_never(handshake.as_mut()) => Happened::Handshake(early),
                 incoming = receiver.receive() => Happened::Incoming(incoming),
                 writable = writable => Happened::Writable(writable),
             }

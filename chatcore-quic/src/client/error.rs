@@ -36,6 +36,19 @@ pub enum Error {
     /// The server did it, and answered in a way that this version cannot read.
     #[error("the server's answer cannot be read; a newer version of this library may")]
     Unreadable,
+    /// A file was cut off: the connection was lost, or one side gave it up. Of an upload nothing is
+    /// stored; a download can be taken up from where it stopped.
+    #[error("the file was cut off after {at} bytes")]
+    Cut {
+        /// So many bytes had been handed over, of those that were asked for.
+        at: u64,
+    },
+    /// A file that is to be sent cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Source(String),
+    /// The link that there is carries no files; they go over HTTP there.
+    #[error("files cannot be sent over this link; use HTTP")]
+    NoFiles,
     /// There is a subscription to this room already.
     #[error("this room is subscribed to already; drop that subscription first")]
     Subscribed,

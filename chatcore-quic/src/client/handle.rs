@@ -365,7 +365,7 @@ impl Client {
         self.command(Command::ShutDown).await.unwrap_or_default()
     }
 
-    async fn command<T>(
+    pub(super) async fn command<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, Error> {

@@ -36,14 +36,20 @@
 //! - **Everything else** is asked again after a cut where that does no harm; otherwise the caller is
 //!   told that it was [interrupted](Error::Interrupted).
 //! - **Signals, marks and standings** may be missed: see [`Notices`].
+//! - **Files** go up and down beside all that, with progress: see [`Client::upload`] and
+//!   [`Client::download`].
+//! - **Coming back** takes one round trip where the link allows it: with a ticket of the last connection,
+//!   the client says hello, takes up its rooms and sends what is unsent in its very first packets. All of
+//!   that may be said twice, and is said again if the server did not take it. Tickets are kept in
+//!   memory, and shown until there is another; where one is refused, the token serves.
 //!
-//! Any [`Link`] carries it; [`QuicLink`] is the one of this crate. Early data (0-RTT), uploads and
-//! downloads are not there yet.
+//! Any [`Link`] carries it; [`QuicLink`] is the one of this crate.
 
 mod builder;
 mod core;
 mod driver;
 mod error;
+mod files;
 mod handle;
 pub mod link;
 mod quic;
@@ -53,6 +59,7 @@ mod subscription;
 pub use self::core::{Unsent, Write};
 pub use builder::ClientBuilder;
 pub use error::Error;
+pub use files::{Download, Progress, Upload};
 pub use handle::{Client, Notices, Sending};
 pub use link::Link;
 pub use quic::{InvalidFingerprint, QuicError, QuicLink, Trust};

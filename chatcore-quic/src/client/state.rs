@@ -1,5 +1,7 @@
 //! What an application can see of its connection.
 
+use std::time::Instant;
+
 use chatcore::log::Cursor;
 use chatcore::protocol::CloseCode;
 use chatcore::protocol::frame::{Event, MarkFrame, MembershipFrame, SignalFrame, Subscribed};
@@ -21,8 +23,12 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Offline {
-    /// It was lost; another is opened in a while.
-    Waiting,
+    /// It was lost, or could not be had; another is opened at `until`, which a
+    /// [`nudge`](crate::Client::nudge) brings forward.
+    Waiting {
+        /// When, by the runtime's clock.
+        until: Instant,
+    },
     /// There is no token to say hello with: [`set_token`](crate::Client::set_token) goes on.
     NoToken,
     /// The server closed it so that coming back as before is of no use. After 2 and 3, a new token

@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 /// A certificate and its key, which can be replaced while a server runs.
 ///
 /// Clones share it: replace it through one, and all servers that were given another show the new one
-/// from the next handshake on. Connections that stand are not touched.
+/// from the next handshake on. Connections that stand are not touched; TLS sessions that clients could
+/// have taken up again are ended, so that all see the new certificate.
 #[derive(Clone)]
 pub struct Certificate(Arc<RwLock<Arc<CertifiedKey>>>);
 
@@ -94,7 +95,7 @@ impl Certificate {
         Sha256::digest(own).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn current(&self) -> Arc<CertifiedKey> {
+    pub(super) fn current(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

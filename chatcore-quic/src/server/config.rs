@@ -7,14 +7,18 @@ use std::time::Duration;
 use chatcore::protocol::session::Config as SessionConfig;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use rustls::server::StoresServerSessions as _;
 
 use super::Certificate;
+use super::sessions::Sessions;
 use crate::ALPN;
 
-/// What a peer may have on its way on the control stream before we take it.
+/// What a peer may have on its way on one stream before we take it.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// The same over all streams: there is one.
-const WINDOW: u32 = 2 * STREAM_WINDOW;
+/// Files that a client may have moved at once. More wait with the client.
+const FILES: u8 = 2;
+/// The same over all streams, so that none is held up by the others.
+const WINDOW: u32 = (1 + FILES as u32) * STREAM_WINDOW;
 /// What we have on its way, unacknowledged, on all streams.
 const SEND_WINDOW: u64 = 256 * 1024;
 /// Datagrams that wait, each way; above that the oldest are dropped.
@@ -42,6 +46,8 @@ pub struct Config {
     pub(super) max_per_address: usize,
     pub(super) max_handshakes: usize,
     pub(super) retry_above: usize,
+    pub(super) max_resumable: usize,
+    pub(super) file_pace: FilePace,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -57,6 +63,8 @@ impl Config {
             max_per_address: 1_024,
             max_handshakes: 1_024,
             retry_above: 64,
+            max_resumable: 32_768,
+            file_pace: FilePace::default(),
             counters: Arc::default(),
         }
     }
@@ -112,6 +120,23 @@ impl Config {
         self
     }
 
+    /// TLS sessions that are kept, so that their clients can come back without a round trip of their own
+    /// and say something in their first packets (early data). A client is given two with each
+    /// connection, each good once; the oldest make room, and their clients come back as if for the
+    /// first time. Some hundreds of bytes each. Default 32,768; with 0, no early data is taken.
+    #[must_use]
+    pub fn with_max_resumable(mut self, sessions: usize) -> Self {
+        self.max_resumable = sessions;
+        self
+    }
+
+    /// How slowly a file may come in.
+    #[must_use]
+    pub fn with_file_pace(mut self, pace: FilePace) -> Self {
+        self.file_pace = pace;
+        self
+    }
+
     /// What is counted under this configuration.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
@@ -129,6 +154,10 @@ impl Config {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(self.certificate.clone()));
         tls.alpn_protocols = vec![ALPN.to_vec()];
+        let sessions = Sessions::new(self.certificate.clone(), self.max_resumable);
+        // QUIC knows no other size than this.
+        tls.max_early_data_size = if sessions.can_cache() { u32::MAX } else { 0 };
+        tls.session_storage = Arc::new(sessions);
         let crypto = QuicServerConfig::try_from(tls)
             .map_err(|error| rustls::Error::General(error.to_string()))?;
         let mut config = ServerConfig::with_crypto(Arc::new(crypto));
@@ -141,14 +170,35 @@ impl Config {
     }
 }
 
-/// Tight enough that a peer, whatever it does, has less than 1 MiB of us: one stream from it, one
-/// window on that, and what it does not take from us.
+/// How slowly a file may come in over a stream of its own.
+///
+/// It is given up when nothing of it arrives for `idle`, or when its average since the start is under
+/// `min_rate` once `grace` is over. One that goes out is given up when none of it is taken for as long
+/// as a session may [stall](SessionConfig::stall).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilePace {
+    /// How long a file may take at any rate. Default 10 s.
+    pub grace: Duration,
+    /// Bytes a second after that. Default 1,024.
+    pub min_rate: u64,
+    /// The longest silence, also before the request on a stream is whole. Default 10 s.
+    pub idle: Duration,
+}
+
+impl Default for FilePace {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(10), min_rate: 1024, idle: Duration::from_secs(10) }
+    }
+}
+
+/// Tight enough that a peer, whatever it does, has about 1 MiB of us: a few streams from it, one
+/// window on each, and what it does not take from us.
 fn transport(session: &SessionConfig) -> TransportConfig {
     let idle = session.heartbeat.saturating_mul(2).saturating_add(AFTER_HEARTBEAT);
     let idle = IdleTimeout::try_from(idle).unwrap_or_else(|_| VarInt::MAX.into());
     let mut transport = TransportConfig::default();
     transport
-        .max_concurrent_bidi_streams(1u8.into())
+        .max_concurrent_bidi_streams((1 + FILES).into())
         .max_concurrent_uni_streams(0u8.into())
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(WINDOW.into())
@@ -165,6 +215,7 @@ fn transport(session: &SessionConfig) -> TransportConfig {
 #[derive(Debug, Default)]
 pub struct Counters {
     pub(super) accepted: AtomicU64,
+    pub(super) early: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) retried: AtomicU64,
     pub(super) failed: AtomicU64,
@@ -175,6 +226,11 @@ impl Counters {
     /// Connections whose handshake was done.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Connections that said something before their handshake was done.
+    pub fn early(&self) -> u64 {
+        self.early.load(Ordering::Relaxed)
     }
 
     /// Connections that were turned away for want of room.

@@ -19,6 +19,7 @@ use quinn::{StoppedError, WriteError};
 use tokio::time::Sleep;
 
 use super::config::Counters;
+use super::proof::Proof;
 use super::reader::Reader;
 
 /// What goes before what. Ways with what happens now go before ways with what was long ago.
@@ -40,6 +41,8 @@ pub(super) struct Link {
     connection: Connection,
     control: SendStream,
     requests: Reader,
+    /// The handshake is not done.
+    proof: Option<Proof>,
     /// The client has said something: what it says in datagrams before that is not for us.
     heard: bool,
     rooms: HashMap<Way, Room>,
@@ -68,11 +71,12 @@ struct Farewell {
 }
 
 impl Link {
-    /// A connection whose handshake is done and whose control stream stands. `most` is the longest
-    /// frame that is taken, in bytes.
+    /// A connection whose control stream stands, and whose handshake is done unless there is a `proof` to
+    /// come. `most` is the longest frame that is taken, in bytes.
     pub(super) fn new(
         connection: Connection,
         (control, requests): (SendStream, RecvStream),
+        proof: Option<Proof>,
         most: usize,
         counters: Arc<Counters>,
     ) -> Self {
@@ -83,6 +87,7 @@ impl Link {
             datagram: next_datagram(connection.clone()),
             connection,
             control,
+            proof,
             heard: false,
             rooms: HashMap::new(),
             opening: None,
@@ -234,6 +239,19 @@ impl Transport for Link {
 
     fn has_ways(&self) -> bool {
         true
+    }
+
+    fn is_early(&self) -> bool {
+        self.proof.is_some()
+    }
+
+    fn poll_proven(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(proof) = &mut self.proof {
+            ready!(proof.poll(cx));
+            self.proof = None;
+            Counters::count(&self.counters.accepted);
+        }
+        Poll::Ready(())
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {

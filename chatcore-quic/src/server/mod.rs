@@ -1,8 +1,9 @@
 //! The server's side.
 //!
 //! ```text
-//! datagrams ─► endpoint ─► accept ────────────► Link ─► Connection (chatcore) ─► Chat
-//!              (quinn)     caps, Retry, timeouts  control, rooms, signals
+//! datagrams ─► endpoint ─► accept ────────────┬► Link ─► Connection (chatcore) ─► Chat
+//!              (quinn)     caps, Retry, timeouts │ control, rooms, signals
+//!                                               └► files
 //! ```
 //!
 //! ```no_run
@@ -23,15 +24,22 @@
 //!
 //! What a room's reader does not read waits for that reader alone: the room is paused by the flow
 //! control of its stream, and gets a `gap` once it is too far behind. A client whose address changes
-//! stays connected. Early data (0-RTT) is not taken: it is refused in the handshake, and what the
-//! client says reaches us after it. Files go over HTTP.
+//! stays connected. A file has a stream of its own, below all rooms in priority.
+//!
+//! Who was there before may speak before the handshake is done (0-RTT), and is answered in the first
+//! packets that leave here: as far as that does no harm if the packets are somebody's copy. What that
+//! is, is said by [`chatcore::protocol`]; here it is only known when the handshake is done. TLS sessions
+//! are kept in memory, [so many](Config::with_max_resumable), each for one handshake.
 
 mod accept;
 mod caps;
 mod certificate;
 mod config;
+mod files;
 mod link;
+mod proof;
 mod reader;
+mod sessions;
 
 use std::future::Future;
 use std::io;
@@ -52,7 +60,7 @@ use tokio::time::timeout;
 use accept::Shared;
 use caps::Caps;
 pub use certificate::{Certificate, CertificateError, SelfSigned};
-pub use config::{Config, Counters};
+pub use config::{Config, Counters, FilePace};
 
 /// How long goodbyes may take to be sent once everything is over.
 const LAST: Duration = Duration::from_secs(1);

@@ -2,5 +2,11 @@
 
 mod conversation;
 mod cuts;
+mod cuttable;
+mod early;
+mod files;
 mod memory;
 mod quic;
+#[path = "../support/relay.rs"]
+#[expect(dead_code, reason = "recordings are for the tests of the server")]
+mod relay;

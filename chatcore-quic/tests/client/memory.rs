@@ -66,7 +66,17 @@ pub(crate) async fn room_of(chat: &Chat, people: &[&str]) -> RoomId {
 #[derive(Clone, Debug)]
 pub(crate) struct Scissors(Arc<watch::Sender<u64>>);
 
+impl Default for Scissors {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
 impl Scissors {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+
     pub(crate) fn cut(&self) {
         self.0.send_modify(|cuts| *cuts += 1);
     }
@@ -86,7 +96,7 @@ pub(crate) struct Sender(MemorySender, watch::Receiver<u64>);
 
 impl MemoryLink {
     pub(crate) fn new(chat: &Chat, wire: Wire) -> (Self, Scissors) {
-        let scissors = Scissors(Arc::new(watch::Sender::new(0)));
+        let scissors = Scissors::default();
         let config = Arc::new(Config::default());
         (Self { chat: chat.clone(), wire, config, scissors: scissors.clone() }, scissors)
     }

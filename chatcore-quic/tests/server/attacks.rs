@@ -126,8 +126,9 @@ async fn further_streams_of_the_client_are_not_granted() {
     let server = server().await;
     let mut client = server.hello("alice").await;
     let patience = Duration::from_millis(200);
+    let _files = [client.connection.open_bi().await, client.connection.open_bi().await];
     let further = tokio::time::timeout(patience, client.connection.open_bi()).await;
-    assert!(further.is_err(), "one control stream is all");
+    assert!(further.is_err(), "one control stream, and two for files, are all");
     let further = tokio::time::timeout(patience, client.connection.open_uni()).await;
     assert!(further.is_err(), "and none of the other kind");
     assert!(client.lives().await);

@@ -2,5 +2,9 @@
 
 mod attacks;
 mod conversation;
+mod early;
+mod files;
+#[path = "../support/relay.rs"]
+mod relay;
 mod rooms;
 mod support;

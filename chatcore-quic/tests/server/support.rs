@@ -72,6 +72,16 @@ pub(crate) async fn server_with(configure: impl FnOnce(Config) -> Config) -> Ser
     limits.turns_per_user = None;
     let chat = Chat::builder(Arc::new(MemoryStore::default())).limits(limits);
     let chat = chat.authenticator(Arc::new(ByName)).build().await.expect("memory opens");
+    serve_chat(chat, configure)
+}
+
+/// One with accounts of its own, under which there are tickets.
+pub(crate) async fn server_with_accounts() -> Server {
+    let chat = Chat::builder(Arc::new(MemoryStore::default())).build().await.expect("memory opens");
+    serve_chat(chat, |config| config)
+}
+
+fn serve_chat(chat: Chat, configure: impl FnOnce(Config) -> Config) -> Server {
     let made = SelfSigned::make().expect("made");
     let root = CertificateDer::from_pem_slice(made.chain.as_bytes()).expect("PEM");
     let certificate = Certificate::from_pem(made.chain.as_bytes(), made.key.as_bytes());
@@ -107,12 +117,8 @@ impl Server {
         soon("stopping", self.task).await.expect("no panic").expect("served")
     }
 
-    /// A connection under `transport` that offers these protocols.
-    pub(crate) async fn dial(
-        &self,
-        transport: TransportConfig,
-        protocols: &[&[u8]],
-    ) -> Result<(Endpoint, Connection), ConnectionError> {
+    /// What a client needs to trust it. Clones share the TLS sessions that it comes back with.
+    pub(crate) fn client_config(&self, protocols: &[&[u8]]) -> quinn::ClientConfig {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.root.clone()).expect("a certificate");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -122,8 +128,18 @@ impl Server {
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
+        tls.enable_early_data = true;
         let crypto = QuicClientConfig::try_from(tls).expect("what QUIC needs");
-        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+        quinn::ClientConfig::new(Arc::new(crypto))
+    }
+
+    /// A connection under `transport` that offers these protocols.
+    pub(crate) async fn dial(
+        &self,
+        transport: TransportConfig,
+        protocols: &[&[u8]],
+    ) -> Result<(Endpoint, Connection), ConnectionError> {
+        let mut config = self.client_config(protocols);
         config.transport_config(Arc::new(transport));
         let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
         endpoint.set_default_client_config(config);
@@ -135,8 +151,7 @@ impl Server {
     /// A client that has not said hello.
     pub(crate) async fn connect_with(&self, transport: TransportConfig) -> Client {
         let (endpoint, connection) = self.dial(transport, &[ALPN]).await.expect("connected");
-        let (requests, answers) = connection.open_bi().await.expect("the control stream");
-        Client { endpoint, connection, requests, answers: Frames(answers), next_id: 0 }
+        Client::on(endpoint, connection).await
     }
 
     pub(crate) async fn connect(&self) -> Client {
@@ -182,6 +197,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// One with a control stream on `connection`.
+    pub(crate) async fn on(endpoint: Endpoint, connection: Connection) -> Self {
+        let (requests, answers) = connection.open_bi().await.expect("the control stream");
+        Self { endpoint, connection, requests, answers: Frames(answers), next_id: 0 }
+    }
+
     pub(crate) async fn welcomed(mut self, name: &str) -> Self {
         self.send(&json!({"op": "hello", "versions": [1], "token": name, "device": "d"})).await;
         assert_eq!(self.answers.next_op("welcome").await["user"], name);

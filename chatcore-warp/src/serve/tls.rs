@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -14,8 +14,11 @@ use tokio_rustls::server::TlsStream;
 use super::Handshake;
 
 /// A certificate to serve under: TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1 on offer.
+///
+/// Clones share it: [replace](Self::replace) it through one, and a server that was given another shows
+/// the new one from the next handshake on.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls(Arc<RwLock<TlsAcceptor>>);
 
 /// Why a certificate cannot be served under.
 #[derive(Debug, thiserror::Error)]
@@ -38,26 +41,40 @@ impl Tls {
     /// # Errors
     /// Says which of both is at fault.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(|error| TlsError::Chain(Some(error)))?;
-        if chain.is_empty() {
-            return Err(TlsError::Chain(None));
-        }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
-        // Named, as the process may have another provider by default, or two and so none.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|versions| versions.with_no_client_auth().with_single_cert(chain, key))
-            .map_err(TlsError::Unusable)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self::new(Arc::new(config)))
+        Ok(Self::new(config(chain, key)?))
+    }
+
+    /// Shows another certificate from now on. Connections that stand are not touched.
+    ///
+    /// # Errors
+    /// As for [`from_pem`](Self::from_pem); then nothing has changed.
+    pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), TlsError> {
+        let new = TlsAcceptor::from(config(chain, key)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 
     /// Serves under a configuration of the application's own, which should offer `h2` and `http/1.1`.
     pub fn new(config: Arc<ServerConfig>) -> Self {
-        Self(TlsAcceptor::from(config))
+        Self(Arc::new(RwLock::new(TlsAcceptor::from(config))))
     }
+}
+
+fn config(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|error| TlsError::Chain(Some(error)))?;
+    if chain.is_empty() {
+        return Err(TlsError::Chain(None));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+    // Named, as the process may have another provider by default, or two and so none.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|versions| versions.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(TlsError::Unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 impl Handshake for Tls {
@@ -65,7 +82,7 @@ impl Handshake for Tls {
     const SECURE: bool = true;
 
     fn shake(&self, socket: TcpStream) -> impl Future<Output = io::Result<Self::Io>> + Send {
-        self.0.accept(socket)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).accept(socket)
     }
 }
 
@@ -162,6 +179,17 @@ mod tests {
                 break;
             }
         }
+    }
+
+    #[test]
+    fn one_that_cannot_be_used_replaces_nothing() {
+        let tls = Tls::from_pem(CHAIN, KEY).unwrap();
+        let acceptor = |tls: &Tls| Arc::as_ptr(tls.0.read().unwrap().config());
+        let before = acceptor(&tls);
+        assert!(matches!(tls.replace(CHAIN, b""), Err(TlsError::Key(_))));
+        assert_eq!(acceptor(&tls), before);
+        tls.clone().replace(CHAIN, KEY).unwrap();
+        assert_ne!(acceptor(&tls), before, "clones share it");
     }
 
     #[test]

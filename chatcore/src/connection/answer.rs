@@ -15,14 +15,18 @@ use crate::store::RoomFilter;
 /// Members of a page, for a client that does not say.
 const MEMBERS: u32 = 50;
 
-/// Begins to listen to a room, if the client may read it.
+/// Begins to listen to a room, if the client may read it; hidden, if the others are not to know yet.
 pub(super) async fn subscribe(
     client: &Client,
     room: &RoomId,
     since: Option<&Cursor>,
+    hidden: bool,
 ) -> Result<(Subscription, Resume), Failure> {
     // Register first, check second: whoever is put out in between is told.
     let subscription = client.caller.chat().hub().subscribe(&client.listener, room);
+    if hidden {
+        subscription.hide();
+    }
     let resume = client.caller.resume(room, since).await?;
     subscription.set_joined(resume.joined());
     Ok((subscription, resume))

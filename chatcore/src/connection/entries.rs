@@ -31,6 +31,13 @@ pub(super) struct Place {
     caught_up: bool,
 }
 
+impl Place {
+    /// Lets it be seen who listens: it is known now that it is them.
+    pub(super) fn show(&self) {
+        self.subscription.show();
+    }
+}
+
 /// What is next for a place.
 enum Turn {
     /// Nothing; the bell will ring.
@@ -60,6 +67,10 @@ impl Pump {
             return self.session.handle_notice(now, Notice::Ended(slot));
         }
         self.leave(slot);
+        if !self.session.is_early() {
+            // It may have been begun when that was not known.
+            subscription.show();
+        }
         let missing = (slot.index() + 1).saturating_sub(self.places.len());
         if self.places.len() + missing > self.places.capacity() {
             // Many follow a single room.

@@ -31,17 +31,45 @@ pub(super) async fn identify(
             let redeemed = chat.accounts().redeem_ticket(ticket.expose(), &device).await;
             let identity = redeemed.map_err(Error::from)?;
             let client = listen(&chat, &identity);
-            // A ticket is good once, so the second look is for the next one: an ended session has
-            // none.
-            let session = identity.session.as_ref().ok_or_else(unauthenticated)?;
-            let next = chat.accounts().issue_ticket(session).await.map_err(Error::from)?;
-            (identity, client, Some(Token::new(next)))
+            let next = another(&chat, &identity).await?;
+            (identity, client, Some(next))
+        }
+        Credential::Unspent(ticket) => {
+            let check = async || {
+                let checked = chat.accounts().check_ticket(ticket.expose(), &device).await;
+                checked.map_err(Error::from)
+            };
+            let client = listen(&chat, &check().await?);
+            (check().await?, client, None)
         }
         Credential::Ambient => return Err(unauthenticated().into()),
     };
+    Ok((authenticated(identity, ticket.filter(|_| wants_ticket)), client))
+}
+
+/// Spends a ticket by which a client has come in already.
+pub(super) async fn spend(
+    chat: Chat,
+    ticket: Token,
+    device: DeviceId,
+    wants_ticket: bool,
+) -> Result<Authenticated, Failure> {
+    let redeemed = chat.accounts().redeem_ticket(ticket.expose(), &device).await;
+    let identity = redeemed.map_err(Error::from)?;
+    let next = another(&chat, &identity).await?;
+    Ok(authenticated(identity, Some(next).filter(|_| wants_ticket)))
+}
+
+/// The next ticket, for one that was spent. A ticket is good once, so this is the second look at
+/// whether the session lives: an ended one has none.
+async fn another(chat: &Chat, identity: &Identity) -> Result<Token, Error> {
+    let session = identity.session.as_ref().ok_or_else(unauthenticated)?;
+    Ok(Token::new(chat.accounts().issue_ticket(session).await.map_err(Error::from)?))
+}
+
+fn authenticated(identity: Identity, ticket: Option<Token>) -> Authenticated {
     let Identity { user, session, expires_at } = identity;
-    let ticket = ticket.filter(|_| wants_ticket);
-    Ok((Authenticated { user, session, expires_at, ticket }, client))
+    Authenticated { user, session, expires_at, ticket }
 }
 
 /// A ticket for the next connection. One that does without comes in with its token.

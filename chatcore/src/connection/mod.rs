@@ -19,6 +19,7 @@
 
 mod answer;
 mod entries;
+mod files;
 mod identify;
 mod outbox;
 mod page;
@@ -46,6 +47,8 @@ pub use crate::hub::Sink;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
 use crate::protocol::session::Config;
+use files::Desk;
+pub use files::Files;
 pub use outbox::Outbox;
 pub use pieces::Pieces;
 use pump::{Event, OUTBOX_BYTES, Pump};
@@ -77,7 +80,10 @@ pub struct Connection<T> {
 impl<T: Transport> Connection<T> {
     /// A connection that has just come in over `transport`, within the bounds of `config`.
     pub fn new(chat: Chat, transport: T, config: Arc<Config>) -> Self {
-        let pump = Pump::new(chat, config, transport.sink(), transport.has_ways());
+        let mut pump = Pump::new(chat, config, transport.sink(), transport.has_ways());
+        if transport.is_early() {
+            pump.session = pump.session.early();
+        }
         Self { transport, pump }
     }
 
@@ -87,6 +93,12 @@ impl<T: Transport> Connection<T> {
     pub fn with_ambient(mut self, token: Option<Token>) -> Self {
         self.pump.ambient = token;
         self
+    }
+
+    /// The files of its client, for a transport that has streams for them.
+    pub fn files(&mut self) -> Files {
+        let early = self.pump.session.is_early();
+        self.pump.desk.get_or_insert_with(|| Desk::new(early)).files()
     }
 
     /// Serves the client until one side ends it.
@@ -153,10 +165,15 @@ impl<T: Transport> Connection<T> {
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Time);
             }
+            if pump.look_for_proof(cx, transport) {
+                return Poll::Ready(Event::Proven);
+            }
             if pump.session.wants_frames()
                 && pump.outbox.len() < OUTBOX_BYTES
                 && let Poll::Ready(incoming) = transport.poll_receive(cx)
             {
+                // It may have come with the proof.
+                pump.look_for_proof(cx, transport);
                 return Poll::Ready(Event::Received(incoming));
             }
             Poll::Pending
@@ -170,6 +187,7 @@ impl<T: Transport> Connection<T> {
         self.pump.places.clear();
         self.pump.caught_up.clear();
         self.pump.work.clear();
+        self.pump.desk = None;
         self.pump.reclaim();
         let client = self.pump.client.take();
         if matches!(code, CloseCode::Revoked | CloseCode::SlowConsumer) {

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep};
 
 use super::entries::Place;
+use super::files::{Desk, Standing};
 use super::ways::{Ending, STANDSTILL, Ways};
 use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
@@ -70,6 +71,8 @@ pub(super) struct Pump {
     pub(super) reading: usize,
     pub(super) marks: BTreeMap<RoomId, Seq>,
     pub(super) marks_due: Option<Timestamp>,
+    /// Where it is told who may have files moved, if anyone asks.
+    pub(super) desk: Option<Desk>,
     pub(super) closing: Option<(CloseCode, &'static str)>,
 }
 
@@ -90,6 +93,8 @@ pub(super) enum Event {
     Written,
     Broken,
     Time,
+    /// The transport's handshake is done.
+    Proven,
 }
 
 impl Pump {
@@ -119,6 +124,7 @@ impl Pump {
             reading: 0,
             marks: BTreeMap::new(),
             marks_due: None,
+            desk: None,
             closing: None,
         }
     }
@@ -140,8 +146,24 @@ impl Pump {
             }
         }
         self.read_on();
+        if let Some(desk) = &self.desk {
+            desk.tell(self.standing());
+        }
         if self.marks_due.is_some_and(|due| due <= now) {
             self.submit_marks();
+        }
+    }
+
+    /// Whether the client may have files moved.
+    fn standing(&self) -> Standing {
+        match &self.client {
+            _ if self.closing.is_some() => Standing::Over,
+            _ if self.session.is_early() => Standing::Early,
+            Some(_) if self.draining => Standing::Draining,
+            Some(client) if self.session.is_settled() => {
+                Standing::Known(client.caller.clone(), client.listener.user().clone())
+            }
+            _ => Standing::Unknown,
         }
     }
 
@@ -213,6 +235,20 @@ impl Pump {
         }
     }
 
+    /// Sees whether the transport's handshake is done, if that is waited for. Whether it is now.
+    pub(super) fn look_for_proof(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: &mut impl Transport,
+    ) -> bool {
+        if !self.session.is_early() || transport.poll_proven(cx).is_pending() {
+            return false;
+        }
+        self.session.handle_proven(self.chat.clock().now());
+        self.places.iter().flatten().for_each(Place::show);
+        true
+    }
+
     /// Takes over what the hub has begun to write.
     pub(super) fn reclaim(&mut self) {
         let Some(client) = &self.client else { return };
@@ -234,6 +270,7 @@ impl Pump {
                 self.wants_ticket = ticket;
                 self.identify(credential, device, ticket);
             }
+            Output::Spend { ticket, device, another } => self.spend(ticket, device, another),
             Output::Resume(rooms) => self.resume(rooms),
             Output::Call { call, request } => self.ask(call, request),
             Output::Tell(Tell::Signal(signal)) => self.signal(signal),
@@ -258,7 +295,7 @@ impl Pump {
             Event::Received(Some(Incoming::Message(bytes))) => {
                 let most = self.session.config().limits.frame_bytes as usize;
                 match wire.encoding().decode(&bytes, most) {
-                    Ok(ClientFrame::Ack(ack)) => self.acked(now, ack),
+                    Ok(ClientFrame::Ack(ack)) if !self.session.is_early() => self.acked(now, ack),
                     frame => self.session.handle_frame(now, frame),
                 }
             }
@@ -268,7 +305,11 @@ impl Pump {
             }
             Event::Rang => self.rung = true,
             Event::Done(done) => self.done(done, wire, now),
-            Event::Received(None) | Event::Broken | Event::Written | Event::Time => {}
+            Event::Received(None)
+            | Event::Broken
+            | Event::Written
+            | Event::Time
+            | Event::Proven => {}
         }
     }
 
@@ -282,6 +323,7 @@ impl Pump {
             Done::Authenticated(Err(failure)) => {
                 self.session.handle_authenticated(now, Err(failure));
             }
+            Done::Spent(result) => self.session.handle_spent(result),
             Done::Resumed(results) => {
                 let states = results.iter().map(|r| match r {
                     Ok(begun) => Ok(self.room_state(begun)),

@@ -58,6 +58,20 @@ pub trait Transport: Send + 'static {
         false
     }
 
+    /// Whether its handshake is not done when it is handed over, so that what it brings may be a copy of
+    /// what was said to somebody else. Then the connection takes only what does no harm when it is
+    /// said twice, until [`poll_proven`](Self::poll_proven).
+    fn is_early(&self) -> bool {
+        false
+    }
+
+    /// Ready once the handshake is done. Polled only if it began [early](Self::is_early), and after each
+    /// message until it is ready; never again then. What was handed over before it is ready counts as
+    /// early, even if the handshake was done by then.
+    fn poll_proven(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// The next message; `None` once the peer is gone, for whatever reason.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>>;
 

@@ -39,6 +39,7 @@ pub(super) struct Client {
 /// What a piece of work came to.
 pub(super) enum Done {
     Authenticated(Result<(Authenticated, Client), Failure>),
+    Spent(Result<Authenticated, Failure>),
     Resumed(Vec<Result<(Subscription, Resume), Failure>>),
     Subscribed(CallId, Result<(Subscription, Resume), Failure>),
     Answered(CallId, Result<Reply, Failure>),
@@ -64,12 +65,20 @@ impl Pump {
         self.begin(guarded(who).map(Done::Authenticated).boxed());
     }
 
+    pub(super) fn spend(&mut self, ticket: Token, device: DeviceId, another: bool) {
+        let spent = identify::spend(self.chat.clone(), ticket, device, another);
+        self.begin(guarded(spent).map(Done::Spent).boxed());
+    }
+
     pub(super) fn resume(&mut self, rooms: Vec<(RoomId, Cursor)>) {
         let Some(client) = self.client.clone() else { return };
+        let hidden = self.session.is_early();
         let resumed = async move {
             let rooms = rooms.into_iter().map(|(room, since)| {
                 let client = client.clone();
-                guarded(async move { answer::subscribe(&client, &room, Some(&since)).await })
+                guarded(
+                    async move { answer::subscribe(&client, &room, Some(&since), hidden).await },
+                )
             });
             Done::Resumed(iter(rooms).buffered(RESUMING).collect().await)
         };
@@ -103,10 +112,10 @@ impl Pump {
             self.reading += 1;
             match request {
                 Request::Subscribe { room, since } => {
-                    let begun =
-                        guarded(
-                            async move { answer::subscribe(&client, &room, since.as_ref()).await },
-                        );
+                    let hidden = self.session.is_early();
+                    let begun = guarded(async move {
+                        answer::subscribe(&client, &room, since.as_ref(), hidden).await
+                    });
                     self.begin(begun.map(move |begun| Done::Subscribed(call, begun)).boxed());
                 }
                 request => {
@@ -133,7 +142,9 @@ impl Pump {
     pub(super) fn drain(&mut self) {
         self.draining = true;
         let session = self.client.as_ref().and_then(|c| c.listener.session().cloned());
-        let (chat, session) = (self.chat.clone(), session.filter(|_| self.wants_ticket));
+        // A copy of what was said before must not push out tickets that are in use.
+        let given = self.wants_ticket && !self.session.is_early();
+        let (chat, session) = (self.chat.clone(), session.filter(|_| given));
         let farewell = async move {
             Done::Farewell(match session {
                 Some(session) => identify::issue_ticket(&chat, &session).await,

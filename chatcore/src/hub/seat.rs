@@ -21,6 +21,8 @@ pub(super) struct SeatState {
     pub(super) rung: AtomicBool,
     /// Whether the user is a member, or reads a public room from outside.
     pub(super) joined: AtomicBool,
+    /// Whether the others are not to know of it.
+    pub(super) hidden: AtomicBool,
     /// From this place on nothing is for this seat.
     end: AtomicU64,
     /// Which of the room's seats it is; changed under the lock of those.
@@ -39,6 +41,7 @@ impl SeatState {
         Self {
             rung: AtomicBool::new(false),
             joined: AtomicBool::new(false),
+            hidden: AtomicBool::new(false),
             end: AtomicU64::new(NO_END),
             at: AtomicUsize::new(0),
             next: AtomicU64::new(0),
@@ -75,8 +78,10 @@ impl SeatState {
 }
 
 impl Seat {
-    /// Whether a member sits here who was not put out.
-    pub(super) fn is_member(&self) -> bool {
-        self.state.joined.load(Ordering::Acquire) && self.state.end().is_none()
+    /// Whether a member is seen here who was not put out.
+    pub(super) fn is_seen(&self) -> bool {
+        let SeatState { joined, hidden, .. } = &*self.state;
+        let seen = joined.load(Ordering::Acquire) && !hidden.load(Ordering::Acquire);
+        seen && self.state.end().is_none()
     }
 }

@@ -56,6 +56,19 @@ impl Subscription {
         }
     }
 
+    /// Keeps the others from knowing of it, until [`show`](Self::show): for one of whom it is not proven
+    /// yet that they are there. To be called before [`set_joined`](Self::set_joined).
+    pub(crate) fn hide(&self) {
+        self.state.hidden.store(true, Ordering::Release);
+    }
+
+    /// Hides it no more, and tells those who are there of it, if they were not told.
+    pub(crate) fn show(&self) {
+        if self.state.hidden.load(Ordering::Acquire) {
+            self.tail.show(&self.state);
+        }
+    }
+
     /// The members who are there now, each once; nobody in a room in which more than
     /// [`PRESENCE_AUDIENCE`](super::PRESENCE_AUDIENCE) listen.
     pub fn present(&self) -> Vec<UserId> {

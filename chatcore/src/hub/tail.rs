@@ -169,7 +169,7 @@ impl Tail {
             moved.state.at.store(at, Ordering::Relaxed);
         }
         let told = seats.len() < PRESENCE_AUDIENCE;
-        if told && seat.is_member() && !has_member(&seats, &seat.user) {
+        if told && seat.is_seen() && !is_seen(&seats, &seat.user) {
             self.tell_presence(&seats, &seat.user, false);
         }
         seats.is_empty()
@@ -208,28 +208,39 @@ impl Tail {
     /// The user of a seat turns out to be a member. Unless they are there already, on another
     /// device, the others are told.
     pub(super) fn appear(&self, state: &Arc<SeatState>) {
+        self.changes(state, |state| state.joined.store(true, Ordering::Release));
+    }
+
+    /// A seat that was hidden is no more.
+    pub(super) fn show(&self, state: &Arc<SeatState>) {
+        self.changes(state, |state| state.hidden.store(false, Ordering::Release));
+    }
+
+    /// Changes a seat, and tells the others if that is how its user comes to be seen.
+    fn changes(&self, state: &Arc<SeatState>, change: impl Fn(&SeatState)) {
         let seats = lock(&self.seats);
         let seat = seats.get(state.at.load(Ordering::Relaxed));
         let seat = seat.filter(|seat| Arc::ptr_eq(&seat.state, state));
+        let before = seat.is_none_or(|seat| is_seen(&seats, &seat.user));
+        change(state);
         if let Some(seat) = seat
             && seats.len() <= PRESENCE_AUDIENCE
-            && !has_member(&seats, &seat.user)
+            && !before
+            && seat.is_seen()
         {
             self.tell_presence(&seats, &seat.user, true);
         }
-        state.joined.store(true, Ordering::Release);
     }
 
     /// Someone has become a member, who may be there as a reader from outside.
     pub(super) fn joined(&self, user: &UserId) {
         let seats = lock(&self.seats);
-        let mut theirs = seats.iter().filter(|seat| seat.user == *user).peekable();
-        if theirs.peek().is_some() && seats.len() <= PRESENCE_AUDIENCE && !has_member(&seats, user)
-        {
-            self.tell_presence(&seats, user, true);
-        }
-        for seat in theirs {
+        let before = is_seen(&seats, user);
+        for seat in seats.iter().filter(|seat| seat.user == *user) {
             seat.state.joined.store(true, Ordering::Release);
+        }
+        if seats.len() <= PRESENCE_AUDIENCE && !before && is_seen(&seats, user) {
+            self.tell_presence(&seats, user, true);
         }
     }
 
@@ -246,7 +257,7 @@ impl Tail {
             return Vec::new();
         }
         let mut present: Vec<_> =
-            seats.iter().filter(|s| s.is_member()).map(|s| s.user.clone()).collect();
+            seats.iter().filter(|s| s.is_seen()).map(|s| s.user.clone()).collect();
         present.sort_unstable();
         present.dedup();
         present
@@ -269,9 +280,9 @@ fn listeners(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
     seats.iter().filter(|seat| seat.state.end().is_none()).map(|seat| &*seat.listener)
 }
 
-/// Whether `user` is there as a member.
-fn has_member(seats: &[Seat], user: &UserId) -> bool {
-    seats.iter().any(|seat| seat.user == *user && seat.is_member())
+/// Whether `user` is seen there as a member.
+fn is_seen(seats: &[Seat], user: &UserId) -> bool {
+    seats.iter().any(|seat| seat.user == *user && seat.is_seen())
 }
 
 impl Drop for Tail {

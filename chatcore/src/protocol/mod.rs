@@ -60,6 +60,7 @@
 //! | `gap` `{room, epoch, head_seq, reason}` | nothing more of that room until it is subscribed to again |
 //! | `stream` `{room, epoch, after}` | over QUIC: what a room's stream begins with |
 //! | `auth_expiring` `{expires_at}` · `goaway` `{retry_after_ms, ticket?}` · `pong` `{ts}` | |
+//! | `ticket` `{ticket}` | after a `welcome` in [early data](#early-data), which could bring none |
 //!
 //! What is wrong with a frame is said in an `error` (with its `id`, if it could be read, and the
 //! `field`), and the connection goes on. What is no frame at all closes it with code 1.
@@ -111,8 +112,9 @@
 //!
 //! The same frames go by several ways, so that none waits for another:
 //!
-//! - **Control.** The first bidirectional stream that the client opens, and the only one that it may:
-//!   all that the client says, and what the server says but for the following.
+//! - **Control.** The first bidirectional stream that the client opens: all that the client says, and
+//!   what the server says but for the following.
+//! - **Files.** Each further bidirectional stream of the client carries [one file](#files).
 //! - **Rooms.** For each subscription the server opens a unidirectional stream with the first entry
 //!   that is due. It begins with a `stream` `{room, epoch, after}`: the entries after that follow, as
 //!   `event` frames, and a `gap` ends it. A subscription that is made anew cuts the old stream off and
@@ -127,8 +129,51 @@
 //! A room's stream that is not read is paused by its flow control; once its place is out of the
 //! server's memory, or the room's bytes keep others waiting, there is a `gap` at its end, and nowhere
 //! else. The server's own code closes the connection ([`CloseCode::number`]); a client that is done
-//! ends its control stream or closes. Nothing is taken as early data (0-RTT), and files go over HTTP.
-//! A change of the client's address changes nothing else.
+//! ends its control stream or closes. A change of the client's address changes nothing else.
+//!
+//! ## Early data
+//!
+//! A client that was there before can speak in its first packets (0-RTT), before the handshake is done,
+//! and is answered in the server's. Whoever records such packets can send them again, so that what they
+//! say must do no harm when it is said twice:
+//!
+//! - `hello` with a ticket lets the client in, and takes up its `rooms`. The ticket is *looked at*. Once
+//!   the handshake is done it is spent, and a `ticket` frame brings the next; if somebody else has spent
+//!   it in between, the connection is closed with code 2. So a copy neither uses a ticket up nor is let
+//!   in by one that is.
+//! - `send` is as durable when it is answered as ever, and by G2 takes effect once, however often it
+//!   comes and by whatever way. `mark_read` only goes forward. `history`, `subscribe` and the rooms of
+//!   `hello` read, and what they bring is encrypted to the client of before: who repeats its packets
+//!   cannot read the answers. Nobody is shown as present, and no ticket is issued, before the proof.
+//! - Every other request is refused as `too_early`, and the connection goes on: ask again when the
+//!   handshake is done. Acks and signals are passed over, and so are streams of files refused.
+//! - `hello` with a token waits for the end of the handshake, and all that follows it.
+//!
+//! "Early" is what the server has taken in while the handshake is not done; the same bytes, taken in
+//! afterwards, are as good as any. A TLS session is good for one handshake, so that the server that
+//! answered a first flight refuses a copy of it before anything in it is looked at; what is said here
+//! holds where the copy comes first. Where the server takes no early data (it was started anew, shows
+//! another certificate, or has forgotten the session) nothing of it arrives, and the client says all of
+//! it again, under the same names.
+//!
+//! ## Files
+//!
+//! A stream begins with one frame of at most 16 KiB, after its length as ever, that says what it is for;
+//! one frame answers it. See [`frame::FileRequest`] and [`frame::FileAnswer`].
+//!
+//! ```text
+//!  ► upload   {id, name, content_type?, length}  ► length bytes, end     ◄ result {id, file}, end
+//!  ► download {id, attachment, start?, end?}, end      ◄ result {id, file, start, end}  ◄ bytes, end
+//!                                                      ◄ error {id?, code, message, field?}, end
+//! ```
+//!
+//! What is taken, and who may read it, is as over REST. A file that is stored waits for a message to take
+//! it along by `file.id`. A part of a file is from `start` up to `end`, or to the file's end if that comes
+//! before; who was cut off goes on with another. A client may have two files on their way at once, and
+//! waits to open a third stream. An upload that ends early, is reset, or hardly moves is given up, and
+//! nothing of it stays; a server that has heard enough stops it and says why. A download that is reset
+//! was cut off: it is whole only if it ends. What begins otherwise is reset with code 1. Files under way
+//! do not hold up a server that is going away: they are cut with the connection.
 //!
 //! # Closing
 //!

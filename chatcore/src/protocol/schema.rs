@@ -3,21 +3,23 @@
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, json_schema};
 
-use super::frame::{ClientFrame, EventFrame, ServerFrame};
+use super::frame::{ClientFrame, EventFrame, FileAnswer, FileRequest, ServerFrame};
 
-/// One JSON Schema (2020-12) document: `$defs` holds `ClientFrame` and `ServerFrame`, and a frame
-/// of either kind is valid under the whole.
+/// One JSON Schema (2020-12) document: `$defs` holds `ClientFrame`, `ServerFrame`, and
+/// `FileRequest` and `FileAnswer` for the streams of files; a frame of any kind is valid under the whole.
 pub fn frames_schema() -> Schema {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let client = generator.subschema_for::<ClientFrame>();
     let server = generator.subschema_for::<ServerFrame>();
     let event = generator.subschema_for::<EventFrame<'static>>();
+    let file = generator.subschema_for::<FileRequest>();
+    let answer = generator.subschema_for::<FileAnswer>();
     let definitions = generator.take_definitions(true);
     json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "chatcore/1",
         "description": "Frames of the chatcore protocol, version 1, over every transport.",
-        "anyOf": [client, server, event],
+        "anyOf": [client, server, event, file, answer],
         "$defs": definitions,
     })
 }
@@ -30,8 +32,10 @@ mod tests {
     fn every_op_of_the_protocol_is_described() {
         let text = frames_schema().as_value().to_string();
         let ops = "hello auth rooms create_room enter leave update_room subscribe unsubscribe send \
-                   edit delete react unreact pin unpin history search members mark_read member signal ack ping \
-                   welcome result error event mark membership gap stream auth_expiring goaway pong";
+                   edit delete react unreact pin unpin history search members mark_read member \
+                   signal ack ping upload download \
+                   welcome result error event mark membership gap stream auth_expiring goaway ticket \
+                   pong";
         for op in ops.split_whitespace() {
             assert!(text.contains(&format!(r#""const":"{op}""#)), "{op} is missing from {text}");
         }

@@ -54,6 +54,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// the session is there; if it is not, nothing is added.
     async fn put_ticket(&self, ticket: &Ticket, keep: usize) -> Result<bool, StoreError>;
 
+    /// The ticket of that hash, which stays.
+    async fn ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError>;
+
     /// Removes the ticket of that hash and returns it: to one caller only.
     async fn take_ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError>;
 

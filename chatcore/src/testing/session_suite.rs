@@ -32,6 +32,7 @@ macro_rules! session_store_suite {
                 of_many_who_renew_with_one_hash_one_does,
                 a_session_is_removed_once_and_by_its_user_only,
                 all_sessions_but_one_are_removed,
+                a_ticket_is_looked_at_as_often_as_one_likes,
                 a_ticket_is_taken_once,
                 of_many_who_take_a_ticket_one_gets_it,
                 the_oldest_tickets_make_room,
@@ -252,6 +253,20 @@ pub async fn all_sessions_but_one_are_removed(store: impl SessionStore) {
     assert_eq!(remove(Some(&id("x"))).await, [id("s2")], "another's session is no exception");
     assert_eq!(remove(None).await, []);
     assert_eq!(list(&store, "u2").await, ["x"]);
+}
+
+/// Until it is taken.
+pub async fn a_ticket_is_looked_at_as_often_as_one_likes(store: impl SessionStore) {
+    create(&store, &record("s1", "u1", 10)).await;
+    let look = async || store.ticket(&hash(1)).await.expect("the store works");
+    assert_eq!(look().await, None);
+    let first = ticket(1, "s1", -100);
+    assert!(put(&store, &first).await);
+    for _ in 0..3 {
+        assert_eq!(look().await, Some(first.clone()), "its time is the caller's business");
+    }
+    assert_eq!(take(&store, 1).await, Some(first));
+    assert_eq!(look().await, None);
 }
 
 /// As it was put.

@@ -1,6 +1,7 @@
 //! A transport without a network: what a client sends goes in as messages, what it gets comes out
 //! of a pipe of bytes that fills up like a socket's.
 
+use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, DuplexStream, duplex};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::{Incoming, Outbox, Sink, Transport};
 use crate::protocol::{CloseCode, Encoding, Wire};
@@ -25,7 +26,8 @@ pub fn memory_transport(wire: Wire, buffer: usize) -> (MemoryTransport, MemoryPe
     let (pipe, from_server) = duplex(buffer);
     let closed = Closed::default();
     let pipe = Pipe(Arc::new(Mutex::new(pipe)));
-    let transport = MemoryTransport { wire, messages, pipe, closed: Arc::clone(&closed) };
+    let closed_by = Arc::clone(&closed);
+    let transport = MemoryTransport { wire, messages, pipe, proof: None, closed: closed_by };
     (transport, MemoryPeer { wire, messages: to_server, pipe: from_server, closed })
 }
 
@@ -35,7 +37,19 @@ pub struct MemoryTransport {
     wire: Wire,
     messages: mpsc::Receiver<Incoming>,
     pipe: Pipe,
+    /// Comes when its handshake is done, if it began before.
+    proof: Option<oneshot::Receiver<()>>,
     closed: Closed,
+}
+
+impl MemoryTransport {
+    /// The same, with a handshake that is done when something comes by the sender.
+    #[must_use]
+    pub fn early(mut self) -> (Self, oneshot::Sender<()>) {
+        let (prove, proof) = oneshot::channel();
+        self.proof = Some(proof);
+        (self, prove)
+    }
 }
 
 /// A pipe's end for two who write in turn: the connection's task, and the hub.
@@ -68,6 +82,18 @@ impl Transport for MemoryTransport {
 
     fn sink(&self) -> Option<Arc<dyn Sink>> {
         Some(Arc::new(self.pipe.clone()))
+    }
+
+    fn is_early(&self) -> bool {
+        self.proof.is_some()
+    }
+
+    fn poll_proven(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.proof.as_mut().map(|proof| Pin::new(proof).poll(cx)) {
+            // It was not done, and never will be.
+            Some(Poll::Pending | Poll::Ready(Err(_))) => Poll::Pending,
+            Some(Poll::Ready(Ok(()))) | None => Poll::Ready(()),
+        }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {

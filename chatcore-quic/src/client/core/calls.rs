@@ -7,7 +7,7 @@ use chatcore::id::RoomId;
 use chatcore::protocol::frame::{Answer, Failure, Request, RequestId};
 use chatcore::room::RoomKind;
 
-use super::{CallId, Core, Output};
+use super::{CallId, Core, Output, Unsent};
 use crate::client::error::Error;
 
 /// How long to wait where the server does not say.
@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Call {
     pub(super) id: CallId,
     pub(super) request: Request,
+    /// It was found too early once.
+    pub(super) put_off: bool,
 }
 
 impl Call {
@@ -57,20 +59,24 @@ impl Core {
     /// Sends what may be sent.
     pub(super) fn pump(&mut self, now: Instant) {
         self.outbox.release(now);
-        if !self.is_ready() {
+        let early = self.is_ready_early();
+        if !early && !self.is_ready() {
             return;
         }
         let most = (self.limits.in_flight as usize).clamp(1, self.config.requests.max(1));
         self.subscribe_wanted(now, most);
         while self.in_flight.len() < most {
-            let Some(call) = self.waiting.pop_front() else { break };
+            let may_go = |call: &Call| !early || call.request.may_come_early();
+            let next = self.waiting.iter().position(may_go);
+            let Some(call) = next.and_then(|at| self.waiting.remove(at)) else { break };
             let id = self.next_request();
             self.request(now, id, call.request.clone());
             self.in_flight.insert(id, InFlight::Call(call));
         }
         while self.in_flight.len() < most {
             let id = RequestId(self.next_id + 1);
-            let Some(unsent) = self.outbox.pop(self.config.pipeline, id) else { break };
+            let may_go = |unsent: &Unsent| !early || unsent.may_come_early();
+            let Some(unsent) = self.outbox.pop(self.config.pipeline, id, may_go) else { break };
             self.next_id += 1;
             self.request(now, id, unsent.request());
             self.in_flight.insert(id, InFlight::Write(unsent.room));
@@ -93,6 +99,13 @@ impl Core {
             (InFlight::Call(call), Some(Err(failure)))
                 if draining && failure.code == Code::Unavailable =>
             {
+                self.waiting.push_back(call);
+            }
+            // Refused is not done. It crossed with the end of the handshake.
+            (InFlight::Call(mut call), Some(Err(failure)))
+                if failure.code == Code::TooEarly && !call.put_off =>
+            {
+                call.put_off = true;
                 self.waiting.push_back(call);
             }
             (InFlight::Call(call), result) => self.tell(call.id, result),

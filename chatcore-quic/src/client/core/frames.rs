@@ -67,13 +67,14 @@ impl Core {
             ServerFrame::AuthExpiring(_) => self.outputs.push_back(Output::WantToken),
             ServerFrame::Goaway(goaway) => {
                 if goaway.ticket.is_some() {
-                    self.credentials.ticket = goaway.ticket;
+                    self.credentials.renew(goaway.ticket);
                 }
                 self.not_before = Some(now + Duration::from_millis(goaway.retry_after_ms));
                 if let Phase::Open { draining, .. } = &mut self.phase {
                     *draining = Some(now + DRAIN);
                 }
             }
+            ServerFrame::Ticket(ticket) => self.credentials.renew(Some(ticket.ticket)),
             // A pong, which was heard.
             _ => {}
         }

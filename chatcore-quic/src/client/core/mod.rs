@@ -51,8 +51,9 @@ pub(crate) struct CallId(pub(crate) u64);
 /// What the driver is to do.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Output {
-    /// Open a link, and say how that went.
-    Connect,
+    /// Open a link, and say how that went; if `early`, one that takes something before its handshake is
+    /// done, if there can be one.
+    Connect { early: bool },
     /// Write this.
     Send(Box<ClientFrame>),
     /// Close the link, or give up opening it; nothing more is to be heard of it.
@@ -80,6 +81,10 @@ pub(crate) struct Core {
     phase: Phase,
     state: State,
     credentials: Credentials,
+    /// The link's handshake is not done: only what may be said twice is said.
+    early: bool,
+    /// Rooms to be let go of when it is.
+    leaving: Vec<RoomId>,
     outputs: VecDeque<Output>,
     /// Bounds that the server announced last.
     limits: Announced,
@@ -110,8 +115,10 @@ impl Core {
             random,
             started: now,
             phase: Phase::Offline { until: Some(now) },
-            state: State::Offline(Offline::Waiting),
+            state: State::Offline(Offline::Waiting { until: now }),
             credentials: Credentials::default(),
+            early: false,
+            leaving: Vec::new(),
             outputs: VecDeque::new(),
             heartbeat: std::time::Duration::from_secs(25),
             last_sent: now,
@@ -137,7 +144,7 @@ impl Core {
             let full = Error::Full { what: "requests" };
             return self.outputs.push_back(Output::Answer(id, Err(full)));
         }
-        self.waiting.push_back(Call { id, request });
+        self.waiting.push_back(Call { id, request, put_off: false });
         self.pump(now);
     }
 
@@ -265,6 +272,9 @@ impl Core {
                 if let Some(until) = draining {
                     return Some(until.min(beat));
                 }
+                if self.early {
+                    return Some(beat);
+                }
                 let rooms = self.rooms.values().filter_map(Room::timeout).min();
                 let held = self.outbox.held_until();
                 [Some(beat), rooms, held].into_iter().flatten().min()
@@ -305,8 +315,15 @@ impl Core {
         }
     }
 
-    /// Whether the server takes requests now.
+    /// Whether the server takes requests now, of whatever kind.
     fn is_ready(&self) -> bool {
-        matches!(self.phase, Phase::Open { draining: None, .. })
+        matches!(self.phase, Phase::Open { draining: None, .. }) && !self.early
+    }
+
+    /// Whether it takes those that [may come early](Request::may_come_early).
+    fn is_ready_early(&self) -> bool {
+        let open =
+            matches!(self.phase, Phase::Greeting { .. } | Phase::Open { draining: None, .. });
+        self.early && open
     }
 }

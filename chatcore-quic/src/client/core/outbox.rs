@@ -52,6 +52,12 @@ impl Unsent {
         }
     }
 
+    /// Whether it may go before a handshake is done.
+    pub(super) fn may_come_early(&self) -> bool {
+        // As the request that it makes.
+        matches!(self.write, Write::Send(_))
+    }
+
     /// About how many bytes it holds.
     fn weight(&self) -> usize {
         match &self.write {
@@ -109,7 +115,12 @@ impl Outbox {
     }
 
     /// The next that may go, which goes as `id`.
-    pub(super) fn pop(&mut self, pipeline: usize, id: RequestId) -> Option<Unsent> {
+    pub(super) fn pop(
+        &mut self,
+        pipeline: usize,
+        id: RequestId,
+        may_go: impl Fn(&Unsent) -> bool,
+    ) -> Option<Unsent> {
         for lane in self.lanes.values_mut() {
             if lane.held_until.is_some() || lane.on_their_way >= pipeline {
                 continue;
@@ -118,7 +129,7 @@ impl Outbox {
                 continue;
             };
             // One that is to go again does so when those that went after it are answered.
-            if lane.on_their_way == at {
+            if lane.on_their_way == at && may_go(&lane.items[at].unsent) {
                 lane.on_their_way += 1;
                 lane.items[at].sent_as = Some(id);
                 return Some(lane.items[at].unsent.clone());

@@ -21,7 +21,7 @@ pub(super) enum Phase {
     /// The driver opens a link.
     Opening { until: Instant },
     /// The hello is out.
-    Greeting { until: Instant, by: Credential },
+    Greeting { until: Instant },
     /// The server has welcomed the client.
     Open {
         since: Instant,
@@ -30,31 +30,36 @@ pub(super) enum Phase {
     },
 }
 
-/// What a hello shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Credential {
-    Token,
-    Ticket,
-}
-
 /// What the client can show.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     pub(super) token: Option<Token>,
-    /// Good once.
+    /// Good once. It stays until there is another one or it is refused: whether it is spent, a cut
+    /// connection does not tell.
     pub(super) ticket: Option<Token>,
+    /// The ticket was shown, and there is no other yet.
+    pub(super) shown: bool,
+}
+
+impl Credentials {
+    /// The ticket that was shown is spent, and this is the next.
+    pub(super) fn renew(&mut self, ticket: Option<Token>) {
+        self.ticket = ticket;
+        self.shown = false;
+    }
 }
 
 /// What the driver says of its link.
 impl Core {
-    /// The link is open.
-    pub(crate) fn handle_linked(&mut self, now: Instant) {
+    /// The link is open; if `early`, its handshake is not done, and
+    /// [`handle_proven`](Self::handle_proven) or [`handle_rejected`](Self::handle_rejected) follows.
+    pub(crate) fn handle_linked(&mut self, now: Instant, early: bool) {
         let Phase::Opening { .. } = self.phase else { return };
-        let (token, ticket) = match self.credentials.ticket.take() {
-            Some(ticket) => (None, Some(ticket)),
-            None => (self.credentials.token.clone(), None),
-        };
-        let by = if ticket.is_some() { Credential::Ticket } else { Credential::Token };
+        let ticket = self.credentials.ticket.clone();
+        self.credentials.shown = ticket.is_some();
+        let token = self.credentials.token.clone().filter(|_| ticket.is_none());
+        // Nobody else may be asked to take a token that would let them in again and again.
+        self.early = early && ticket.is_some();
         let hello = Hello {
             versions: vec![1],
             token,
@@ -65,9 +70,28 @@ impl Core {
             rooms: self.hello_rooms(),
         };
         self.last_heard = now;
-        self.phase = Phase::Greeting { until: now + self.config.patience, by };
+        self.phase = Phase::Greeting { until: now + self.config.patience };
         self.send(now, ClientFrame::Hello(hello));
         self.set_state(State::Resuming);
+        self.pump(now);
+    }
+
+    /// The handshake is done, and what was said before it has arrived.
+    pub(crate) fn handle_proven(&mut self, now: Instant) {
+        self.early = false;
+        self.leave_waiting(now);
+        self.pump(now);
+    }
+
+    /// The handshake is done, and nothing of what was said before it has arrived, or will: all is said
+    /// again, over a link that takes the place of the one there was.
+    pub(crate) fn handle_rejected(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::Greeting { .. }) {
+            return;
+        }
+        self.unlink();
+        self.phase = Phase::Opening { until: now + self.config.patience };
+        self.handle_linked(now, false);
     }
 
     /// The link could not be opened, or has ended: with this code, if the server gave one.
@@ -84,21 +108,20 @@ impl Core {
         }
         match code.filter(|code| !code.reconnect_unchanged()) {
             None => self.wait(now),
-            Some(CloseCode::Unauthenticated) => match was {
-                // A ticket is good once and not for long; the token may still be.
-                Phase::Greeting { by: Credential::Ticket, .. }
-                    if self.credentials.token.is_some() =>
-                {
-                    self.wait(now);
-                }
-                _ => {
-                    self.credentials.token = None;
-                    self.stop(Offline::Closed(CloseCode::Unauthenticated));
-                    self.outputs.push_back(Output::WantToken);
-                }
-            },
+            // A ticket is good once and not for long; the token may still be.
+            Some(CloseCode::Unauthenticated)
+                if self.credentials.shown && self.credentials.token.is_some() =>
+            {
+                self.credentials.renew(None);
+                self.connect(now);
+            }
+            Some(CloseCode::Unauthenticated) => {
+                self.credentials = Credentials::default();
+                self.stop(Offline::Closed(CloseCode::Unauthenticated));
+                self.outputs.push_back(Output::WantToken);
+            }
             Some(code) => {
-                self.credentials.ticket = None;
+                self.credentials.renew(None);
                 self.stop(Offline::Closed(code));
             }
         }
@@ -115,7 +138,8 @@ impl Core {
         }
         self.attempt = self.attempt.saturating_add(1);
         self.phase = Phase::Opening { until: now + self.config.patience };
-        self.outputs.push_back(Output::Connect);
+        let early = self.credentials.ticket.is_some();
+        self.outputs.push_back(Output::Connect { early });
         self.set_state(State::Connecting);
     }
 
@@ -136,7 +160,9 @@ impl Core {
         self.phase = Phase::Open { since: now, draining: None };
         self.limits = welcome.limits;
         self.heartbeat = Duration::from_millis(welcome.heartbeat_ms.max(1_000));
-        self.credentials.ticket = welcome.ticket;
+        if welcome.ticket.is_some() || !self.early {
+            self.credentials.renew(welcome.ticket);
+        }
         self.resumed(now, welcome.rooms);
         self.set_state(State::Connected);
         self.pump(now);
@@ -150,6 +176,8 @@ impl Core {
 
     /// Nothing that was under way on the link goes on.
     fn unlink(&mut self) {
+        self.early = false;
+        self.leaving.clear();
         self.recall();
         self.rooms.values_mut().for_each(super::Room::unlink);
         self.pong_by = None;
@@ -160,7 +188,7 @@ impl Core {
         let earliest = self.not_before.unwrap_or(now);
         let until = (now + self.jitter()).max(earliest);
         self.phase = Phase::Offline { until: Some(until) };
-        self.set_state(State::Offline(Offline::Waiting));
+        self.set_state(State::Offline(Offline::Waiting { until }));
     }
 
     fn stop(&mut self, why: Offline) {

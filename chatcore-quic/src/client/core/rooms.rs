@@ -27,8 +27,22 @@ impl Core {
     /// Follows it no more.
     pub(crate) fn handle_unsubscribe(&mut self, now: Instant, room: &RoomId) {
         let Some(gone) = self.rooms.remove(room) else { return };
-        if self.is_ready() && matches!(gone.phase, Phase::Live | Phase::Asked { .. }) {
+        if !matches!(gone.phase, Phase::Live | Phase::Asked { .. }) {
+            return;
+        }
+        if self.is_ready() {
             self.unsubscribe(now, room.clone());
+        } else if self.early {
+            self.leaving.push(room.clone());
+        }
+    }
+
+    /// Lets go of the rooms of which that had to wait.
+    pub(super) fn leave_waiting(&mut self, now: Instant) {
+        for room in std::mem::take(&mut self.leaving) {
+            if !self.rooms.contains_key(&room) {
+                self.unsubscribe(now, room);
+            }
         }
     }
 

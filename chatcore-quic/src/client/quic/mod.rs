@@ -1,24 +1,31 @@
 //! A link over QUIC.
 
+mod files;
 mod streams;
 mod trust;
 
+use std::future::{Future, pending};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chatcore::protocol::frame::ClientFrame;
 use chatcore::protocol::{CloseCode, Encoding};
+use futures_util::FutureExt as _;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, SendDatagramError,
-    SendStream, TransportConfig, VarInt,
+    ClientConfig, Connecting, Connection, ConnectionError, Endpoint, IdleTimeout,
+    SendDatagramError, SendStream, TransportConfig, TransportErrorCode, VarInt, ZeroRttAccepted,
 };
+use rustls::client::Resumption;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use super::link::{Ended, Incoming, Link, LinkError, LinkReceiver, LinkSender};
+use super::link::{
+    Early, Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
+};
 use crate::ALPN;
 pub use trust::{InvalidFingerprint, Trust};
 
@@ -33,6 +40,8 @@ const WINDOW: u32 = 4 << 20;
 const DATAGRAMS: usize = 64 * 1024;
 /// Frames that are read ahead.
 const AHEAD: usize = 64;
+/// TLS sessions that are kept to come back with; each is good once.
+const SESSIONS: usize = 8;
 /// How long a server that has ended its control stream may take to say why.
 const REASON: Duration = Duration::from_secs(3);
 
@@ -46,6 +55,21 @@ pub struct QuicLink {
     address: String,
     name: String,
     config: ClientConfig,
+    last: Arc<Last>,
+}
+
+/// Where the server was found last.
+#[derive(Debug, Default)]
+struct Last(Mutex<Option<SocketAddr>>);
+
+impl Last {
+    fn get(&self) -> Option<SocketAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, address: SocketAddr) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
 }
 
 /// Why there is no way over QUIC.
@@ -77,13 +101,22 @@ impl QuicLink {
         }
         let mut tls = trust.client_config().map_err(|e| QuicError::Tls(Box::new(e)))?;
         tls.alpn_protocols = vec![ALPN.to_vec()];
+        // What the server needs to know the client by, the next time. It is kept here and nowhere else.
+        tls.resumption = Resumption::in_memory_sessions(SESSIONS);
+        tls.enable_early_data = true;
         let crypto = QuicClientConfig::try_from(tls).map_err(|e| QuicError::Tls(Box::new(e)))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport()));
         // Both families from one socket, where the system has both.
         let endpoint = Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
             .or_else(|_| Endpoint::client(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))?;
-        Ok(Self { endpoint, address: address.to_owned(), name: name.to_owned(), config })
+        Ok(Self {
+            endpoint,
+            address: address.to_owned(),
+            name: name.to_owned(),
+            config,
+            last: Arc::default(),
+        })
     }
 
     /// Goes on from a new socket, after the network has changed: connections stay, and their servers
@@ -130,42 +163,167 @@ impl Link for QuicLink {
     type Receiver = QuicReceiver;
 
     async fn open(&self) -> Result<(QuicSender, QuicReceiver), LinkError> {
-        let addresses = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
         let mut problem = LinkError::new("its name leads to no address");
-        for address in addresses {
-            let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
-            match connecting.map_err(LinkError::new)?.await {
-                Ok(connection) => return begin(connection).await,
-                Err(error) => problem = LinkError::new(error),
+        for address in self.addresses().await? {
+            match self.connect(address)?.await {
+                Ok(connection) => {
+                    self.last.set(address);
+                    return begin(connection, Halves::default()).await;
+                }
+                Err(error) => problem = refused(error),
             }
         }
         Err(problem)
     }
+
+    async fn open_early(&self) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
+        // Whether anybody is there, only the handshake shows: so only where somebody was before.
+        let last = self.last.get();
+        let known = self.addresses().await?.find(|address| Some(*address) == last);
+        let Some(address) = known else { return done(self.open().await?) };
+        match self.connect(address)?.into_0rtt() {
+            Ok((connection, handshake)) => begin_early(connection, handshake).await,
+            Err(connecting) => match connecting.await {
+                Ok(connection) => done(begin(connection, Halves::default()).await?),
+                Err(_) => done(self.open().await?),
+            },
+        }
+    }
+}
+
+impl QuicLink {
+    async fn addresses(&self) -> Result<impl Iterator<Item = SocketAddr> + use<>, LinkError> {
+        let found = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
+        Ok(found.collect::<Vec<_>>().into_iter())
+    }
+
+    fn connect(&self, address: SocketAddr) -> Result<Connecting, LinkError> {
+        let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
+        connecting.map_err(LinkError::new)
+    }
+}
+
+fn done(
+    (sender, receiver): (QuicSender, QuicReceiver),
+) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
+    Ok(Opened { sender, receiver, handshake: None })
+}
+
+/// Opens the control stream before the handshake is done, and once more after it if that was in vain.
+async fn begin_early(
+    connection: Connection,
+    handshake: ZeroRttAccepted,
+) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
+    let halves = Halves::default();
+    let (sender, receiver) = begin(connection.clone(), halves.clone()).await?;
+    let outcome = async move {
+        if handshake.await {
+            return Early::Taken;
+        }
+        if connection.close_reason().is_none() {
+            halves.give_up().await;
+            if let Ok((sender, receiver)) = begin(connection, Halves::default()).await {
+                return Early::Rejected(sender, receiver);
+            }
+        }
+        // The receiver tells of the end.
+        pending().await
+    };
+    Ok(Opened { sender, receiver, handshake: Some(outcome.boxed()) })
+}
+
+/// Why there was no connection; in words of its own where it was the certificate, which no waiting
+/// mends.
+fn refused(error: ConnectionError) -> LinkError {
+    /// What TLS calls a certificate: bad, unsupported, revoked, expired, unknown, of an unknown
+    /// issuer, not the pinned one.
+    const CERTIFICATE: [u8; 7] = [42, 43, 44, 45, 46, 48, 49];
+    match &error {
+        ConnectionError::TransportError(problem)
+            if CERTIFICATE.map(TransportErrorCode::crypto).contains(&problem.code) =>
+        {
+            LinkError::new("its certificate is not one that is trusted")
+        }
+        _ => LinkError::new(error),
+    }
 }
 
 /// Opens the control stream, and begins to read.
-async fn begin(connection: Connection) -> Result<(QuicSender, QuicReceiver), LinkError> {
+async fn begin(
+    connection: Connection,
+    halves: Halves,
+) -> Result<(QuicSender, QuicReceiver), LinkError> {
     let (control, answers) = connection.open_bi().await.map_err(LinkError::new)?;
     let (forward, incoming) = mpsc::channel(AHEAD);
     let ended = connection.clone();
     let control_forward = forward.clone();
-    tokio::spawn(async move {
+    halves.spawn(async move {
         streams::read(answers, control_forward).await;
         // The reason comes after the last frame.
         let _ = tokio::time::timeout(REASON, ended.closed()).await;
         close(&ended, 0);
     });
-    tokio::spawn(streams::accept(connection.clone(), forward.clone()));
-    tokio::spawn(streams::signals(connection.clone(), forward));
-    let sender = QuicSender { connection: connection.clone(), control };
-    Ok((sender, QuicReceiver { connection, incoming }))
+    halves.spawn(streams::accept(connection.clone(), forward.clone()));
+    halves.spawn(streams::signals(connection.clone(), forward));
+    *halves.control.lock().await = Some(control);
+    let sender = QuicSender { connection: connection.clone(), halves: halves.clone() };
+    Ok((sender, QuicReceiver { connection, incoming, halves }))
+}
+
+/// What the two halves of a link have in common.
+#[derive(Clone, Debug, Default)]
+struct Halves {
+    control: Arc<tokio::sync::Mutex<Option<SendStream>>>,
+    readers: Arc<Mutex<Readers>>,
+}
+
+/// The tasks that read, and whether the connection goes on without them.
+#[derive(Debug, Default)]
+struct Readers {
+    tasks: Vec<JoinHandle<()>>,
+    given_up: bool,
+}
+
+impl Halves {
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.readers().tasks.push(tokio::spawn(task));
+    }
+
+    /// Others read the connection from now on, write to it, and end it.
+    ///
+    /// The streams of before are gone when this returns. Those that follow have the same numbers, and
+    /// one that goes later would take their wake-ups with it.
+    async fn give_up(&self) {
+        let tasks = {
+            let mut readers = self.readers();
+            readers.given_up = true;
+            std::mem::take(&mut readers.tasks)
+        };
+        for task in tasks {
+            task.abort();
+            // It ends with that it was told to.
+            let _ = task.await;
+        }
+        // Whoever writes to it fails now, and lets go of it.
+        self.control.lock().await.take();
+    }
+
+    fn close(&self, connection: &Connection) {
+        if !self.readers().given_up {
+            close(connection, 0);
+        }
+    }
 }
 
 /// The way to a server over QUIC.
 #[derive(Debug)]
 pub struct QuicSender {
     connection: Connection,
-    control: SendStream,
+    halves: Halves,
 }
 
 impl LinkSender for QuicSender {
@@ -183,11 +341,18 @@ impl LinkSender for QuicSender {
                 Err(_) => {}
             }
         }
-        self.control.write_chunk(bytes).await.map_err(LinkError::new)
+        match &mut *self.halves.control.lock().await {
+            Some(control) => control.write_chunk(bytes).await.map_err(LinkError::new),
+            None => Err(LinkError::new("what is said early is not taken")),
+        }
+    }
+
+    fn files(&self) -> Option<Arc<dyn FileStreams>> {
+        Some(Arc::new(files::Streams(self.connection.clone())))
     }
 
     async fn close(self) {
-        close(&self.connection, 0);
+        self.halves.close(&self.connection);
     }
 }
 
@@ -196,6 +361,7 @@ impl LinkSender for QuicSender {
 pub struct QuicReceiver {
     connection: Connection,
     incoming: mpsc::Receiver<Incoming>,
+    halves: Halves,
 }
 
 impl LinkReceiver for QuicReceiver {
@@ -210,7 +376,7 @@ impl LinkReceiver for QuicReceiver {
 impl Drop for QuicReceiver {
     /// One that nobody reads is of no use.
     fn drop(&mut self) {
-        close(&self.connection, 0);
+        self.halves.close(&self.connection);
     }
 }
 

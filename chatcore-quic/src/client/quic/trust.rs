@@ -43,7 +43,12 @@ impl FromStr for Trust {
 }
 
 impl Trust {
-    pub(super) fn client_config(self) -> Result<ClientConfig, Error> {
+    /// TLS 1.3 under this trust, for what else is to be had from the same server under the same
+    /// certificate, such as its REST API. No ALPN is set.
+    ///
+    /// # Errors
+    /// If the cryptography that is compiled in does not serve for TLS 1.3.
+    pub fn client_config(self) -> Result<ClientConfig, Error> {
         // Named, so that neither what else is compiled in nor what the process installed decides.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

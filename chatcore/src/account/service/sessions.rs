@@ -6,14 +6,16 @@ use crate::account::session::RefreshToken;
 use crate::account::session_cache::Live;
 use crate::account::token::TokenKind;
 use crate::account::{
-    AccountError, AccountRecord, Authenticator, Identity, NewSession, Session, SessionRecord,
-    SignedIn, Ticket, Tokens,
+    AccountError, AccountRecord, Authenticator, Identity, NewSession, SecretHash, Session,
+    SessionRecord, SignedIn, Ticket, Tokens,
 };
 use crate::clock::Timestamp;
 use crate::id::{DeviceId, SessionId, UserId, random_string};
 
 /// How many tickets of one session are good at once: one for each of its connections, within reason.
 const TICKETS_PER_SESSION: usize = 16;
+/// Longer than any ticket is.
+const MAX_TICKET_BYTES: usize = 256;
 const MAX_USER_AGENT_BYTES: usize = 256;
 
 impl Accounts {
@@ -197,6 +199,21 @@ impl Accounts {
         if put { Ok(token) } else { Err(AccountError::Unauthenticated) }
     }
 
+    /// Whom a ticket lets in, without spending it: for one who shows it in a way that can be repeated by
+    /// whoever listened. The identity is that which [`redeem_ticket`](Self::redeem_ticket) will give.
+    ///
+    /// # Errors
+    /// As for `redeem_ticket`.
+    pub async fn check_ticket(
+        &self,
+        ticket: &str,
+        device: &DeviceId,
+    ) -> Result<Identity, AccountError> {
+        let hash = self.ticket_hash(ticket)?;
+        let found = self.inner.parts.sessions.ticket(&hash).await?;
+        self.admit(found, device).await
+    }
+
     /// Spends a ticket. The identity is good for as long as a fresh access token would be.
     ///
     /// # Errors
@@ -207,14 +224,27 @@ impl Accounts {
         ticket: &str,
         device: &DeviceId,
     ) -> Result<Identity, AccountError> {
-        if ticket.len() > 256 {
+        let hash = self.ticket_hash(ticket)?;
+        let taken = self.inner.parts.sessions.take_ticket(&hash).await?;
+        self.admit(taken, device).await
+    }
+
+    fn ticket_hash(&self, ticket: &str) -> Result<SecretHash, AccountError> {
+        if ticket.len() > MAX_TICKET_BYTES {
             return Err(AccountError::Unauthenticated);
         }
-        let hash = self.inner.codes.hash("ticket", "", ticket);
-        let taken = self.inner.parts.sessions.take_ticket(&hash).await?;
+        Ok(self.inner.codes.hash("ticket", "", ticket))
+    }
+
+    /// Lets in who shows a ticket on the device that it was issued to.
+    async fn admit(
+        &self,
+        ticket: Option<Ticket>,
+        device: &DeviceId,
+    ) -> Result<Identity, AccountError> {
         let now = self.now();
         let ticket =
-            taken.filter(|ticket| now < ticket.expires_at).ok_or(AccountError::Unauthenticated)?;
+            ticket.filter(|ticket| now < ticket.expires_at).ok_or(AccountError::Unauthenticated)?;
         let session = self.live_session(&ticket.session, now).await?.session;
         if session.device != *device {
             return Err(AccountError::Unauthenticated);
@@ -257,7 +287,7 @@ impl Accounts {
         RefreshToken { session: session.clone(), family, secret }
     }
 
-    fn hash(&self, session: &SessionId, part: &str, secret: &str) -> crate::account::SecretHash {
+    fn hash(&self, session: &SessionId, part: &str, secret: &str) -> SecretHash {
         self.inner.codes.hash(part, session.as_str(), secret)
     }
 

@@ -1,3 +1,4 @@
+mod early;
 mod lanes;
 mod races;
 

@@ -5,10 +5,29 @@ use serde_json::Value;
 use super::fields::{FieldError, Fields, typed};
 use super::tree::Tree;
 use super::{DecodeError, Malformed};
-use crate::protocol::frame::{ClientFrame, Request, RequestId};
+use crate::protocol::frame::{ClientFrame, FileRequest, Request, RequestId};
 
 /// Reads a frame by its `op`.
 pub(super) fn client_frame(tree: Tree) -> Result<ClientFrame, DecodeError> {
+    by_op(tree, frame)
+}
+
+/// Reads the first frame of a file's stream by its `op`.
+pub(super) fn file_request(tree: Tree) -> Result<FileRequest, DecodeError> {
+    by_op(tree, |op, mut fields| {
+        let id = fields.take("id");
+        Ok(match op {
+            "upload" => Some(FileRequest::Upload { id: id?, upload: fields.rest()? }),
+            "download" => Some(FileRequest::Download { id: id?, download: fields.rest()? }),
+            _ => None,
+        })
+    })
+}
+
+fn by_op<T>(
+    tree: Tree,
+    read: impl FnOnce(&str, Fields) -> Result<Option<T>, FieldError>,
+) -> Result<T, DecodeError> {
     let Value::Object(map) = tree.value else { return Err(Malformed::NotAMap.into()) };
     let mut fields = Fields(map);
     // The `id` is looked for first, and in frames of any kind, so that whatever is wrong with the
@@ -17,7 +36,7 @@ pub(super) fn client_frame(tree: Tree) -> Result<ClientFrame, DecodeError> {
     if let Some(flaw) = tree.flaw {
         return Err(DecodeError::refused(id, flaw));
     }
-    match fields.take::<String>("op").and_then(|op| frame(&op, fields)) {
+    match fields.take::<String>("op").and_then(|op| read(&op, fields)) {
         Ok(Some(frame)) => Ok(frame),
         Ok(None) => Err(DecodeError::unsupported(id, "this server knows no such op")),
         Err(problem) => Err(DecodeError::refused(id, problem)),

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::frame::{ClientFrame, Failure, Received, RequestId};
+use super::frame::{ClientFrame, Failure, FileRequest, Received, RequestId};
 use crate::error::{Code, Invalid};
 
 /// The deepest nesting of a frame, its own map included.
@@ -54,6 +54,14 @@ impl Encoding {
     /// [`DecodeError::Refused`] for a frame of which something is wrong: an `error` answers it.
     pub fn decode(self, bytes: &[u8], max_bytes: usize) -> Result<ClientFrame, DecodeError> {
         decode::client_frame(self.tree(bytes, max_bytes)?)
+    }
+
+    /// Reads the first frame of a file's stream, of at most [`FileRequest::MAX_BYTES`].
+    ///
+    /// # Errors
+    /// As [`Self::decode`]; malformed bytes end that stream alone.
+    pub fn decode_file_request(self, bytes: &[u8]) -> Result<FileRequest, DecodeError> {
+        decode::file_request(self.tree(bytes, FileRequest::MAX_BYTES)?)
     }
 
     /// Reads one frame of a server, of at most `max_bytes`. What is not known here is no error: see

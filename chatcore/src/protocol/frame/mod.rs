@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod file;
 mod received;
 mod request;
 mod server;
@@ -10,6 +11,7 @@ use std::fmt;
 
 pub use answer::{Answer, Changed, MarkState, MemberList, RoomList, Subscribed, TokenRenewed};
 pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
+pub use file::{DownloadRequest, FileAnswer, FileRequest, UploadRequest};
 pub use received::{Event, Received, UnknownEntry};
 pub use request::{
     CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Members, Request, Rooms,
@@ -17,7 +19,7 @@ pub use request::{
 };
 pub use server::{
     AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, MembershipFrame, Pong,
-    Resumed, ServerFrame, SignalFrame, StreamFrame, Welcome,
+    Resumed, ServerFrame, SignalFrame, StreamFrame, TicketFrame, Welcome,
 };
 
 use crate::id::Seq;

@@ -113,7 +113,7 @@ impl Received {
 }
 
 /// The ops of [`ServerFrame`].
-const OPS: [&str; 10] = [
+const OPS: [&str; 11] = [
     "welcome",
     "result",
     "error",
@@ -123,6 +123,7 @@ const OPS: [&str; 10] = [
     "gap",
     "auth_expiring",
     "goaway",
+    "ticket",
     "pong",
 ];
 

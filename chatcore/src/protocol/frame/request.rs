@@ -155,6 +155,20 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it may be asked for in early data, which whoever records it can repeat: it changes
+    /// nothing, or nothing more when it comes twice.
+    pub const fn may_come_early(&self) -> bool {
+        matches!(
+            self,
+            Self::Send { .. }
+                | Self::History { .. }
+                | Self::MarkRead { .. }
+                | Self::Subscribe { .. }
+        )
+    }
+}
+
 /// Which of the caller's rooms to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -55,6 +55,8 @@ pub enum ServerFrame {
     AuthExpiring(AuthExpiring),
     /// The server is about to close; connect again.
     Goaway(Goaway),
+    /// A ticket that the welcome could not bring.
+    Ticket(TicketFrame),
     /// The answer to `ping`.
     Pong(Pong),
 }
@@ -278,6 +280,15 @@ pub struct Goaway {
     /// For the next `hello` of this device, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Token>,
+}
+
+/// For the next `hello` of this device, once. Comes when the client was let in by early data: its
+/// welcome was written before the ticket that it showed was spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TicketFrame {
+    /// The ticket.
+    pub ticket: Token,
 }
 
 /// The answer to `ping`.

@@ -26,6 +26,16 @@ pub enum Output {
         /// Whether they can use a ticket for their next connection.
         ticket: bool,
     },
+    /// Spend this ticket, which was found [`Unspent`](Credential::Unspent), then call
+    /// [`Session::handle_spent`](super::Session).
+    Spend {
+        /// Which.
+        ticket: Token,
+        /// The device that showed it.
+        device: DeviceId,
+        /// Whether the client is to be given another one.
+        another: bool,
+    },
     /// Take up these rooms, then call [`Session::handle_resumed`](super::Session), in this order.
     Resume(Vec<(RoomId, Cursor)>),
     /// Have this answered, then call [`Session::handle_answer`](super::Session), or, for
@@ -59,6 +69,9 @@ pub enum Credential {
     Token(Token),
     /// A ticket of an earlier connection.
     Ticket(Token),
+    /// The same, to be looked at and not spent: what is shown may be a copy, and a copy must not use up
+    /// what it was made of. If it is good, [`Output::Spend`] follows with the proof that it is none.
+    Unspent(Token),
     /// What came with the connection itself: the cookie of a WebSocket's upgrade.
     Ambient,
 }

@@ -65,18 +65,25 @@ impl Session {
             return self
                 .close(CloseCode::UnsupportedVersion, "this server speaks version 1 of chatcore");
         }
+        if self.is_early() && hello.ticket.is_none() {
+            return self.hold(hello);
+        }
+        let ticket = hello.caps.iter().any(|cap| cap == TICKET);
         let credential = match (hello.token.take(), hello.ticket.take()) {
             (Some(_), Some(_)) => {
                 self.refuse_frame(Failure::bad_request("ticket", "give a token or a ticket"));
                 return self.close(CloseCode::ProtocolError, "hello was wrong");
             }
             (Some(token), None) => Credential::Token(token),
+            (None, Some(shown)) if self.is_early() => {
+                self.owe(shown.clone(), hello.device.clone(), ticket);
+                Credential::Unspent(shown)
+            }
             (None, Some(ticket)) => Credential::Ticket(ticket),
             (None, None) => Credential::Ambient,
         };
         let asked = hello.window.unwrap_or(self.config.limits.window);
         self.window = asked.clamp(1, self.config.limits.window.max(1));
-        let ticket = hello.caps.iter().any(|cap| cap == TICKET);
         let device = hello.device;
         self.outputs.push_back(Output::Authenticate { credential, device, ticket });
         // From here on it is the server that the client waits for.
@@ -94,17 +101,7 @@ impl Session {
                 return self.close(CloseCode::Unauthenticated, "the token has expired");
             }
             Ok(who) => who,
-            Err(failure) => {
-                let (code, reason) = match failure.code {
-                    Code::RateLimited => (CloseCode::RateLimited, "too many attempts"),
-                    Code::Internal | Code::Unavailable | Code::StorageFull => {
-                        (CloseCode::GoingAway, "the server cannot serve now")
-                    }
-                    _ => (CloseCode::Unauthenticated, "no good credential"),
-                };
-                self.refuse_frame(failure);
-                return self.close(code, reason);
-            }
+            Err(failure) => return self.turn_away(failure),
         };
         let cap = self.config.limits.subscriptions as usize;
         let mut resume: Vec<_> = rooms.into_iter().collect();
@@ -112,11 +109,14 @@ impl Session {
         let rooms = resume.iter().map(|(room, _)| room.clone()).collect();
         let resuming = Resuming { who, rooms, lost: Vec::new(), beyond };
         if resume.is_empty() {
-            return self.welcome(now, resuming, BTreeMap::new());
+            self.welcome(now, resuming, BTreeMap::new());
+        } else {
+            let until = now.after(self.config.hello);
+            self.phase = Phase::Resuming { until, resuming: Box::new(resuming) };
+            self.outputs.push_back(Output::Resume(resume));
         }
-        let until = now.after(self.config.hello);
-        self.phase = Phase::Resuming { until, resuming: Box::new(resuming) };
-        self.outputs.push_back(Output::Resume(resume));
+        // The handshake may have been done meanwhile.
+        self.spend();
     }
 
     /// The rooms of [`Output::Resume`] are taken up: for each, in that order, what it is at, or why
@@ -174,13 +174,15 @@ impl Session {
             expires_at: who.expires_at,
             warned: false,
         };
+        let tickets = who.ticket.is_some() || self.gives_ticket();
+        let caps = tickets.then(|| TICKET.to_owned()).into_iter().collect();
         self.send(ServerFrame::Welcome(Box::new(Welcome {
             version: VERSION,
             session: who.session,
             user: who.user,
             heartbeat_ms: u64::try_from(self.config.heartbeat.as_millis()).unwrap_or(u64::MAX),
             limits,
-            caps: who.ticket.iter().map(|_| TICKET.to_owned()).collect(),
+            caps,
             token_expires_at: who.expires_at,
             ticket: who.ticket,
             rooms,

@@ -17,6 +17,10 @@
 //!    with entries due: how many may be written, and how far that went. They never allocate.
 //! 4. [`poll_timeout`](Session::poll_timeout): when to call `handle_timeout` at the latest.
 //!
+//! Over a transport that hands over what was said before its handshake was done, a session begins
+//! [`early`](Session::early), and takes only what does no harm when it is said twice, until
+//! [`handle_proven`](Session::handle_proven). Then it has the ticket spent that it had only looked at.
+//!
 //! ```text
 //!   HELLO ── hello, authenticated, rooms resumed ──► READY ── drain ──► DRAINING
 //!     │                                                │                   │
@@ -26,6 +30,7 @@
 mod calls;
 mod config;
 mod delivery;
+mod early;
 mod event;
 mod identity;
 mod requests;
@@ -39,6 +44,7 @@ use calls::Calls;
 pub use config::Config;
 use delivery::Deliveries;
 pub use delivery::DeliveryState;
+use early::Early;
 pub use event::{Authenticated, CallId, Credential, Notice, Output, Reply, RoomState, Slot, Tell};
 use identity::Identity;
 
@@ -67,6 +73,7 @@ pub struct Session {
     deliveries: Deliveries,
     /// Unacked entries that the client takes per room.
     window: u32,
+    early: Early,
     /// When the last frame came.
     heard_at: Timestamp,
     /// Since when bytes are due that the transport does not take.
@@ -106,7 +113,7 @@ impl Session {
     /// said `hello`, and what it sends next is judged by the answer to that.
     pub fn wants_frames(&self) -> bool {
         match self.phase {
-            Phase::Hello { .. } | Phase::Ready(_) | Phase::Draining { .. } => true,
+            Phase::Hello { .. } | Phase::Ready(_) | Phase::Draining { .. } => !self.holds_back(),
             Phase::Authenticating { .. } | Phase::Resuming { .. } | Phase::Closed => false,
         }
     }
@@ -114,6 +121,11 @@ impl Session {
     /// Whether it is over.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
+    }
+
+    /// Whether the client has been welcomed, and is proven to be there.
+    pub fn is_settled(&self) -> bool {
+        self.is_open() && !self.is_early() && !self.holds_back()
     }
 
     /// The bounds that it works within.
@@ -176,6 +188,7 @@ impl Session {
             calls: Calls::default(),
             deliveries: Deliveries::default(),
             window: config.limits.window,
+            early: Early::default(),
             heard_at: now,
             unwritten_since: None,
             config,
@@ -211,6 +224,8 @@ impl Session {
                 self.send(ServerFrame::Error { id, failure: *failure });
             }
             (_, Ok(ClientFrame::Request { id, request })) => self.request(id, request),
+            // Perhaps said before; whoever says it now will say it again.
+            (_, Ok(ClientFrame::Signal(_) | ClientFrame::Ack(_))) if self.is_early() => {}
             (_, Ok(ClientFrame::Signal(signal))) => self.signal(signal),
             (_, Ok(ClientFrame::Ack(ack))) => {
                 for (room, seq) in ack.rooms {

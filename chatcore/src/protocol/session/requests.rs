@@ -25,6 +25,9 @@ impl Session {
             let failure = Failure::new(Code::Unavailable, "the server is stopping; connect again");
             return self.send(ServerFrame::Error { id: Some(id), failure });
         }
+        if let Some(failure) = self.too_early(&request) {
+            return self.send(ServerFrame::Error { id: Some(id), failure });
+        }
         let pending = match &request {
             // Nothing outside has a part in it, so it takes effect at once.
             Request::Unsubscribe { room } => {

@@ -136,6 +136,10 @@ impl SessionStore for MemoryStore {
         Ok(true)
     }
 
+    async fn ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError> {
+        Ok(lock(&self.sessions).tickets.get(hash).cloned())
+    }
+
     async fn take_ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError> {
         Ok(lock(&self.sessions).remove_ticket(hash))
     }

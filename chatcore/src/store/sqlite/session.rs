@@ -43,6 +43,12 @@ fn record(row: &SqliteRow) -> Result<SessionRecord, StoreError> {
     Ok(SessionRecord { session, family, refresh })
 }
 
+fn ticket(hash: &SecretHash, row: &SqliteRow) -> Result<Ticket, StoreError> {
+    let mut fields = Fields::of(row);
+    let (session, expires_at) = (session_id(&mut fields)?, fields.time()?);
+    Ok(Ticket { hash: hash.clone(), session, expires_at })
+}
+
 /// How many rows stay beside a new one, as SQLite takes it.
 pub(super) fn older_ones(keep: usize) -> i64 {
     i64::try_from(keep.saturating_sub(1)).unwrap_or(i64::MAX)
@@ -193,6 +199,15 @@ impl SessionStore for SqliteStore {
         Ok(true)
     }
 
+    async fn ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError> {
+        let found = sqlx::query("SELECT session, expires_at FROM tickets WHERE hash = ?")
+            .bind(hash.as_bytes().as_slice())
+            .fetch_optional(&mut *self.read().await?)
+            .await
+            .map_err(failed)?;
+        found.map(|row| ticket(hash, &row)).transpose()
+    }
+
     async fn take_ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError> {
         let mut tx = self.write().await?;
         let taken = sqlx::query("DELETE FROM tickets WHERE hash = ? RETURNING session, expires_at")
@@ -201,12 +216,7 @@ impl SessionStore for SqliteStore {
             .await
             .map_err(failed)?;
         tx.commit().await?;
-        let ticket = taken.map(|row| {
-            let mut fields = Fields::of(&row);
-            let (session, expires_at) = (session_id(&mut fields)?, fields.time()?);
-            Ok(Ticket { hash: hash.clone(), session, expires_at })
-        });
-        ticket.transpose()
+        taken.map(|row| ticket(hash, &row)).transpose()
     }
 
     async fn remove_expired_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -27,6 +27,7 @@ enum Op {
     Goaway,
     Gap(usize),
     Refuse,
+    Handshake(bool),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -42,6 +43,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Goaway),
         1 => (0..ROOMS).prop_map(Op::Gap),
         1 => Just(Op::Refuse),
+        4 => any::<bool>().prop_map(Op::Handshake),
     ]
 }
 
@@ -62,6 +64,7 @@ fn run(world: &mut World, ops: Vec<Op>) {
             Op::Goaway => world.goaway(),
             Op::Gap(room) => world.gap(room),
             Op::Refuse => world.refuse = true,
+            Op::Handshake(taken) => world.handshake(taken),
         }
     }
     world.settle(ROOMS);
@@ -130,7 +133,7 @@ fn it_goes_through_connecting_and_resuming_and_back() {
     world.cut(None);
     let [a, b, c, d] = world.states[..] else { panic!("{:?}", world.states) };
     assert_eq!([a, b, c], [State::Connecting, State::Resuming, State::Connected]);
-    assert_eq!(d, State::Offline(Offline::Waiting));
+    assert!(matches!(d, State::Offline(Offline::Waiting { .. })));
     world.settle(1);
     let places = &world.hellos[1].rooms;
     assert_eq!(places[&room(0)].epoch, Some(world.epoch.clone()));
@@ -220,7 +223,8 @@ fn a_room_that_nobody_reads_is_let_go_of_and_taken_up_again() {
 fn a_silent_server_is_given_up() {
     let mut world = connected();
     world.advance(Duration::from_secs(36));
-    assert!(world.states.contains(&State::Offline(Offline::Waiting)));
+    let waits = |state: &State| matches!(state, State::Offline(Offline::Waiting { .. }));
+    assert!(world.states.iter().any(waits));
 }
 
 #[test]
@@ -270,4 +274,87 @@ fn the_outbox_is_bounded() {
     let unsent = Unsent { room: room(0), write: Write::Delete { message_id, body } };
     assert!(core.handle_write(now, CallId(1), unsent.clone()));
     assert!(!core.handle_write(now, CallId(2), unsent));
+}
+
+/// A client with a link whose handshake is not done, and a message that waits.
+fn early() -> World {
+    let mut world = connected();
+    world.cut(None);
+    world.send(0);
+    world.others_say(0);
+    while world.link.is_none() {
+        world.advance(Duration::from_millis(100));
+    }
+    world
+}
+
+#[test]
+fn with_a_ticket_it_says_hello_takes_up_its_rooms_and_sends_before_the_handshake_is_done() {
+    let mut world = early();
+    world.core.handle_call(world.now, CallId(70), Request::Rooms(Default::default()));
+    let history = Request::History { room: room(0), body: Default::default() };
+    world.core.handle_call(world.now, CallId(71), history);
+    assert!(world.core.is_ready_early());
+    world.upstream(2);
+    let hello = &world.hellos[1];
+    assert!(hello.ticket.is_some() && hello.token.is_none() && hello.rooms.len() == 1);
+    assert_eq!(world.logs[&room(0)], ["", "00000"]);
+    // The history is on its way, and the rooms have to wait.
+    assert_eq!(world.core.waiting.len(), 1);
+}
+
+#[test]
+fn what_was_rejected_is_said_again_under_the_same_names() {
+    let mut world = early();
+    world.handshake(false);
+    assert_eq!(world.handshakes.1, 1);
+    world.settle(1);
+    assert_eq!(world.hellos.len(), 2, "the first never arrived");
+    assert!(world.hellos[1].ticket.is_some(), "it was not spent");
+    assert_eq!(world.logs[&room(0)], ["", "00000"]);
+    assert_eq!(world.seen[&room(0)], [1, 2]);
+    check_one_send(&world);
+}
+
+#[test]
+fn a_ticket_that_was_spent_meanwhile_gives_way_to_the_token_at_once() {
+    let mut world = early();
+    world.upstream(1);
+    world.forget_tickets();
+    let at = world.now;
+    world.handshake(true);
+    assert_eq!(world.now, at);
+    world.settle(1);
+    let [.., third] = &world.hellos[..] else { panic!("no hello") };
+    assert_eq!((world.hellos.len(), &third.token), (3, &Some(Token::new("t"))));
+    check_one_send(&world);
+}
+
+#[test]
+fn a_ticket_is_shown_until_there_is_another() {
+    let mut world = early();
+    world.upstream(1);
+    // It was welcomed, and cut before it was told of the next ticket.
+    world.downstream(0, 1);
+    world.cut(None);
+    world.settle(1);
+    assert_eq!(world.hellos[1].ticket, world.hellos[2].ticket);
+    check_one_send(&world);
+}
+
+#[test]
+fn a_call_that_was_found_too_early_is_made_once_more() {
+    let mut world = connected();
+    world.core.handle_call(world.now, CallId(70), Request::Rooms(Default::default()));
+    let too_early = |world: &mut World| {
+        let id = RequestId(world.core.next_id);
+        let failure = Failure::new(chatcore::Code::TooEarly, "not yet");
+        let frame = chatcore::protocol::frame::ServerFrame::Error { id: Some(id), failure };
+        let frame = chatcore::protocol::frame::Received::Frame(Box::new(frame));
+        world.core.handle_received(world.now, frame);
+    };
+    too_early(&mut world);
+    assert_eq!((world.core.in_flight.len(), world.answers.get(&CallId(70))), (1, None));
+    too_early(&mut world);
+    assert_eq!(world.core.in_flight.len(), 0, "not for ever");
 }

@@ -9,6 +9,7 @@ use chatcore::chat::Sent;
 use chatcore::clock::Timestamp;
 use chatcore::id::{ClientMsgId, DeviceId, Epoch, MessageId, RoomId, Seq, UserId};
 use chatcore::log::Cursor;
+use chatcore::protocol::CloseCode;
 use chatcore::protocol::frame::*;
 use chatcore::protocol::limits::Announced;
 use chatcore::testing::SeededRandom;
@@ -41,6 +42,12 @@ pub(super) struct Link {
     subs: BTreeMap<RoomId, Sub>,
     greeted: bool,
     draining: bool,
+    /// Its handshake is not done.
+    early: bool,
+    /// What it was greeted with before that, to be spent then.
+    shown: Option<Token>,
+    /// Something has reached the server.
+    reached: bool,
 }
 
 pub(super) struct World {
@@ -60,6 +67,11 @@ pub(super) struct World {
     pub(super) states: Vec<State>,
     pub(super) acks: usize,
     pub(super) hellos: Vec<Hello>,
+    /// Tickets that are good.
+    tickets: Vec<Token>,
+    given: u64,
+    /// Handshakes that were done after something was said, and those of which that was rejected.
+    pub(super) handshakes: (usize, usize),
     pub(super) sent: u64,
 }
 
@@ -84,6 +96,9 @@ impl World {
             states: Vec::new(),
             acks: 0,
             hellos: Vec::new(),
+            tickets: Vec::new(),
+            given: 0,
+            handshakes: (0, 0),
             sent: 0,
         }
     }
@@ -115,7 +130,7 @@ impl World {
         self.stream();
     }
 
-    pub(super) fn cut(&mut self, code: Option<chatcore::protocol::CloseCode>) {
+    pub(super) fn cut(&mut self, code: Option<CloseCode>) {
         if self.link.take().is_some() {
             self.core.handle_lost(self.now, code);
             self.work();
@@ -196,9 +211,9 @@ impl World {
     fn work(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Connect => {
-                    self.link = Some(Link::default());
-                    self.core.handle_linked(self.now);
+                Output::Connect { early } => {
+                    self.link = Some(Link { early, ..Link::default() });
+                    self.core.handle_linked(self.now, early);
                 }
                 Output::Send(frame) => {
                     if let Some(link) = &mut self.link {
@@ -236,11 +251,87 @@ impl World {
         }
     }
 
+    /// Has the handshake done. What was said before it is `taken`, unless it is rejected before any of it
+    /// has reached the server.
+    pub(super) fn handshake(&mut self, taken: bool) {
+        let Some(link) = self.link.as_mut().filter(|link| link.early) else { return };
+        if !taken && !link.reached {
+            self.handshakes.1 += 1;
+            self.link = Some(Link::default());
+            self.core.handle_rejected(self.now);
+            return self.work();
+        }
+        self.handshakes.0 += 1;
+        link.early = false;
+        let shown = link.shown.take();
+        self.core.handle_proven(self.now);
+        self.work();
+        if let Some(ticket) = shown {
+            if !self.spend(&ticket) {
+                return self.cut(Some(CloseCode::Unauthenticated));
+            }
+            let ticket = self.give();
+            if let Some(link) = &mut self.link {
+                link.control.push_back(ServerFrame::Ticket(TicketFrame { ticket }));
+            }
+        }
+    }
+
+    /// All tickets have been spent, by somebody else.
+    pub(super) fn forget_tickets(&mut self) {
+        self.tickets.clear();
+    }
+
+    fn give(&mut self) -> Token {
+        self.given += 1;
+        let ticket = Token::new(format!("ticket{}", self.given));
+        self.tickets.push(ticket.clone());
+        ticket
+    }
+
+    fn spend(&mut self, ticket: &Token) -> bool {
+        let at = self.tickets.iter().position(|good| good == ticket);
+        at.map(|at| self.tickets.remove(at)).is_some()
+    }
+
+    /// Lets the client in, or not; the ticket that its welcome brings.
+    fn greet(&mut self, hello: &Hello) -> Result<Option<Token>, ()> {
+        let link = self.link.as_mut().expect("said over it");
+        link.greeted = true;
+        match &hello.ticket {
+            Some(ticket) if link.early => {
+                link.shown = Some(ticket.clone());
+                if self.tickets.contains(ticket) { Ok(None) } else { Err(()) }
+            }
+            Some(ticket) => {
+                if self.spend(ticket) {
+                    Ok(Some(self.give()))
+                } else {
+                    Err(())
+                }
+            }
+            None => Ok(Some(self.give())),
+        }
+    }
+
     fn serve(&mut self, frame: ClientFrame) {
+        let link = self.link.as_mut().expect("said over it");
+        link.reached = true;
+        if link.early {
+            let harmless = match &frame {
+                ClientFrame::Hello(hello) => hello.ticket.is_some(),
+                ClientFrame::Request { request, .. } => request.may_come_early(),
+                ClientFrame::Ping(_) => true,
+                _ => false,
+            };
+            assert!(harmless, "too early: {frame:?}");
+        }
         let answer = match frame {
             ClientFrame::Hello(hello) => {
                 self.hellos.push(hello.clone());
-                self.link.as_mut().expect("said over it").greeted = true;
+                let Ok(ticket) = self.greet(&hello) else {
+                    return self.cut(Some(CloseCode::Unauthenticated));
+                };
                 let resumed = |(room, since): (RoomId, Cursor)| {
                     let subscribed = self.subscribed(&room, &since);
                     (room, Resumed::Subscribed(subscribed))
@@ -256,7 +347,7 @@ impl World {
                     limits,
                     caps: Vec::new(),
                     token_expires_at: None,
-                    ticket: None,
+                    ticket,
                     rooms,
                 }))
             }
@@ -346,6 +437,7 @@ impl World {
     pub(super) fn settle(&mut self, rooms: usize) {
         self.refuse = false;
         for _ in 0..400 {
+            self.handshake(true);
             self.upstream(100);
             for stream in 0..=rooms {
                 self.downstream(stream, 100);

@@ -202,7 +202,15 @@ async fn a_ticket_resumes_once_on_its_device() {
     let refused = Err(crate::Code::Unauthenticated);
 
     let ticket = issue().await;
+    let check = async |on: &str| {
+        let checked = house.accounts.check_ticket(&ticket, &device(on)).await;
+        checked.map_err(|error| error.code())
+    };
+    assert_eq!(check("phone").await, refused);
+    let foreseen = check("laptop").await.unwrap();
     let identity = redeem(&ticket, "laptop").await.unwrap();
+    assert_eq!(foreseen, identity);
+    assert_eq!(check("laptop").await, refused, "it is spent");
     assert_eq!((&identity.user, identity.session.as_ref()), (&id, Some(&session.id)));
     assert_eq!(identity.expires_at.unwrap().0, NOW + 15 * 60 * 1000);
     assert_eq!(redeem(&ticket, "laptop").await, refused);

@@ -177,6 +177,7 @@ fn frames() -> Vec<ServerFrame> {
         ServerFrame::Membership(MembershipFrame { room: room(), state: Membership::Kicked }),
         ServerFrame::AuthExpiring(AuthExpiring { expires_at: Timestamp(9) }),
         ServerFrame::Goaway(Goaway { retry_after_ms: 500, ticket: Some(Token::new("once")) }),
+        ServerFrame::Ticket(TicketFrame { ticket: Token::new("once") }),
         ServerFrame::Pong(Pong { ts: Timestamp(9) }),
     ]);
     frames.extend([GapReason::Slow, GapReason::Retention, GapReason::Epoch].map(|reason| {

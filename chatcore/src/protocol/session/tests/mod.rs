@@ -1,3 +1,4 @@
+mod early;
 mod properties;
 
 use std::time::Duration;
@@ -142,6 +143,7 @@ fn word(output: &Output) -> String {
             }
         }
         Output::Authenticate { .. } => "authenticate".into(),
+        Output::Spend { .. } => "spend".into(),
         Output::Resume(_) => "resume".into(),
         Output::Call { .. } => "call".into(),
         Output::Tell(Tell::Signal(_)) => "signal".into(),

@@ -1,0 +1,154 @@
+//! Files of one client, beside its frames.
+
+use std::future::Future;
+use std::io;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::watch;
+
+use crate::attachment::blobs::BlobReader;
+use crate::attachment::{Attachment, UploadRequest as Intake};
+use crate::chat::Caller;
+use crate::error::{Code, Error};
+use crate::id::UserId;
+use crate::log::AttachmentRef;
+use crate::protocol::frame::{DownloadRequest, Failure, UploadRequest};
+
+/// Takes in and hands out the files of one connection's client, as whom the connection found it to be.
+///
+/// For transports that have streams for files. Clones share the connection. What is asked before the
+/// client has been welcomed waits for that; in early data it is refused.
+#[derive(Clone, Debug)]
+pub struct Files(watch::Receiver<Standing>);
+
+/// Whether a connection's client may have files moved.
+#[derive(Clone, Debug)]
+pub(super) enum Standing {
+    /// It is not proven that it is there.
+    Early,
+    /// It is not known who it is.
+    Unknown,
+    /// It is this one.
+    Known(Caller, UserId),
+    /// The server is stopping.
+    Draining,
+    /// The connection is over.
+    Over,
+}
+
+/// The connection's end of [`Files`].
+#[derive(Debug)]
+pub(super) struct Desk(watch::Sender<Standing>);
+
+impl Desk {
+    pub(super) fn new(early: bool) -> Self {
+        Self(watch::Sender::new(if early { Standing::Early } else { Standing::Unknown }))
+    }
+
+    pub(super) fn files(&self) -> Files {
+        Files(self.0.subscribe())
+    }
+
+    /// Tells how the client stands, if that is news.
+    pub(super) fn tell(&self, standing: Standing) {
+        let same = |a: &Standing| std::mem::discriminant(a) == std::mem::discriminant(&standing);
+        if !same(&self.0.borrow()) {
+            self.0.send_replace(standing);
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.tell(Standing::Over);
+    }
+}
+
+impl Files {
+    /// Takes a file in, as REST does.
+    ///
+    /// # Errors
+    /// Those of [`Attachments::upload`](crate::attachment::Attachments::upload), as a client is told
+    /// them; [`Code::TooEarly`] in early data; [`Code::Unavailable`] when the connection ends, or is
+    /// about to. Nothing is stored then.
+    pub async fn upload(
+        &self,
+        request: UploadRequest,
+        body: impl Stream<Item = io::Result<Bytes>> + Send,
+    ) -> Result<AttachmentRef, Failure> {
+        let (caller, user) = self.caller().await?;
+        let UploadRequest { name, content_type, length } = request;
+        let mut intake = Intake::new(user, name, body).length(length);
+        if let Some(content_type) = content_type {
+            intake = intake.claimed_type(content_type);
+        }
+        let upload = caller.chat().attachments().upload(intake);
+        let stored = self.while_open(upload).await?;
+        Ok(stored.map_err(Error::from)?.to_ref())
+    }
+
+    /// Hands a file out, or the part that is asked for. What follows has to be given up when the
+    /// connection ends.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] for one that is not there, or not for this client; [`Code::BadRequest`] for a
+    /// part that begins after its end or ends before its start; otherwise as [`upload`](Self::upload).
+    pub async fn download(
+        &self,
+        request: DownloadRequest,
+    ) -> Result<(AttachmentRef, BlobReader), Failure> {
+        let (caller, _) = self.caller().await?;
+        let opened = self.while_open(open(&caller, request)).await?;
+        let (file, reader) = opened?;
+        Ok((file.to_ref(), reader))
+    }
+
+    /// Comes when the connection is over.
+    pub async fn over(&self) {
+        let mut standing = self.0.clone();
+        // An error means that it is dropped.
+        let _ = standing.wait_for(|standing| matches!(standing, Standing::Over)).await;
+    }
+
+    async fn caller(&self) -> Result<(Caller, UserId), Failure> {
+        let mut standing = self.0.clone();
+        let settled = standing.wait_for(|standing| !matches!(standing, Standing::Unknown)).await;
+        match settled.as_deref() {
+            Ok(Standing::Known(caller, user)) => Ok((caller.clone(), user.clone())),
+            Ok(Standing::Early) => {
+                Err(Failure::new(Code::TooEarly, "ask again once the handshake is done"))
+            }
+            Ok(Standing::Draining) => {
+                Err(Failure::new(Code::Unavailable, "the server is stopping; connect again"))
+            }
+            Ok(Standing::Unknown | Standing::Over) | Err(_) => Err(over()),
+        }
+    }
+
+    async fn while_open<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.over() => Err(over()),
+        }
+    }
+}
+
+async fn open(
+    caller: &Caller,
+    request: DownloadRequest,
+) -> Result<(Attachment, BlobReader), Failure> {
+    let file = caller.readable_attachment(&request.attachment).await?;
+    let DownloadRequest { start, end, .. } = request;
+    let end = end.map_or(file.size, |end| end.min(file.size));
+    if start > end {
+        let what = format!("the file has {} bytes, and no such part", file.size);
+        return Err(Failure::bad_request("start", what));
+    }
+    let read = caller.chat().attachments().read(&file, Some(start..end)).await;
+    Ok((file, read.map_err(Error::from)?))
+}
+
+fn over() -> Failure {
+    Failure::new(Code::Unavailable, "the connection is closing")
+}
