@@ -6,3 +6,6 @@
 #![cfg(target_os = "linux")]
 
 mod line;
+mod resume;
+mod site;
+mod wss;
