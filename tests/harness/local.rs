@@ -50,6 +50,8 @@ pub struct Choices {
     pub serving: ServeConfig,
     /// The address to listen on: that of this machine alone.
     pub ip: Ipv4Addr,
+    /// The congestion control of TCP, by the kernel's name of it: the kernel's choice.
+    pub tcp_congestion: Option<&'static str>,
     /// Whether HTTP is spoken over TLS: not.
     pub tls: bool,
     /// Anything else about the QUIC side.
@@ -77,6 +79,7 @@ impl Default for Choices {
             web: Config::default().without_limits(),
             serving: ServeConfig::default(),
             ip: Ipv4Addr::LOCALHOST,
+            tcp_congestion: None,
             tls: false,
             quic: Box::new(|config| config),
             chat: Box::new(|builder| builder),
@@ -102,6 +105,10 @@ impl Local {
         let chat = (choices.chat)(builder).build().await.expect("sound choices");
         let routes = chatcore_warp::routes(chat.clone(), choices.web);
         let listener = TcpListener::bind((choices.ip, 0)).await.expect("a free port");
+        if let Some(name) = choices.tcp_congestion {
+            let set = socket2::SockRef::from(&listener).set_tcp_congestion(name.as_bytes());
+            set.expect("the kernel has it");
+        }
         let address = listener.local_addr().expect("it is bound");
         let socket = UdpSocket::bind((choices.ip, 0)).await.expect("a free port");
         let socket = socket.into_std().expect("it is open");

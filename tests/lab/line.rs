@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
 use chatcore_tests::PATIENCE;
-use chatcore_tests::lab::{CLIENT, Conditions, Host, Lab, SERVER, Way};
+use chatcore_tests::lab::{CLIENT, Conditions, Host, Lab, Rate, SERVER, Way};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -110,6 +110,22 @@ async fn packets_overtake_each_other_only_where_asked() {
     println!("{overtaken} of 3000 were overtaken");
     assert_eq!(BTreeSet::from_iter(&arrived).len(), 3_000, "all come, once");
     assert!(overtaken > 30, "only {overtaken}");
+}
+
+#[tokio::test]
+async fn a_narrow_line_lets_through_what_it_is_wide_and_drops_what_its_queue_does_not_hold() {
+    let Some(lab) = Lab::open(9) else { return };
+    // Each is 32 bytes with its headers.
+    lab.set(Conditions::default().with_rate(Rate { bytes: 32_000, queue: 3_200 }));
+    let began = Instant::now();
+    let arrived = numbers(&lab, 1_000).await;
+    let took = began.elapsed() - Duration::from_millis(500);
+    let counts = lab.counts(Way::Up);
+    println!("{} of 1000 went through in {took:?}: {counts:?}", arrived.len());
+    assert_eq!(counts.passed + counts.crowded_out, 1_000);
+    // A hundred wait, and those that went meanwhile; a thousand a second.
+    assert!((100..300).contains(&arrived.len()), "{counts:?}");
+    assert!(took >= Duration::from_millis(arrived.len() as u64), "{took:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,11 @@
 
 #![cfg(target_os = "linux")]
 
+mod asleep;
+mod flow;
 mod line;
+mod moving;
+mod narrow;
 mod resume;
 mod site;
 mod wss;

@@ -41,6 +41,15 @@ pub(crate) struct Site {
 impl Site {
     /// Starts one behind a line of its own, with this heartbeat.
     pub(crate) async fn open(seed: u64, heartbeat: Duration) -> Option<Self> {
+        Self::open_with(seed, heartbeat, None).await
+    }
+
+    /// The same, whose server has TCP use this congestion control.
+    pub(crate) async fn open_with(
+        seed: u64,
+        heartbeat: Duration,
+        tcp_congestion: Option<&'static str>,
+    ) -> Option<Self> {
         let lab = Lab::open(seed)?;
         let local = lab.server.run(async move {
             let local = Local::with(|choices| {
@@ -49,6 +58,7 @@ impl Site {
                 choices.web = std::mem::take(&mut choices.web).with_session(session.clone());
                 choices.quic = Box::new(|config| config.with_session(session));
                 (choices.ip, choices.tls) = (SERVER, true);
+                choices.tcp_congestion = tcp_congestion;
             });
             let local = local.await;
             for name in ["alice", "bob"] {

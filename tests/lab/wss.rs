@@ -61,8 +61,7 @@ impl Link for WssLink {
         tcp.set_nodelay(true).map_err(LinkError::new)?;
         let name = "localhost".try_into().map_err(LinkError::new)?;
         let tls = self.tls.connect(name, tcp).await.map_err(LinkError::new)?;
-        let mut request =
-            "wss://localhost/ws".into_client_request().map_err(LinkError::new)?;
+        let mut request = "wss://localhost/ws".into_client_request().map_err(LinkError::new)?;
         let protocol = Wire::WebSocketMsgpack.subprotocol().expect("a WebSocket has one");
         let protocol = protocol.parse().map_err(LinkError::new)?;
         request.headers_mut().insert("sec-websocket-protocol", protocol);

@@ -41,6 +41,17 @@ pub struct Conditions {
     /// The share that is on its way for longer, from 0 to 1, and for how much longer. Others
     /// overtake them; otherwise nothing does.
     pub late: (f64, Duration),
+    /// How much goes through, if not everything.
+    pub rate: Option<Rate>,
+}
+
+/// How narrow a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Bytes a second.
+    pub bytes: u32,
+    /// Bytes that may wait to go through; what comes above is dropped.
+    pub queue: u32,
 }
 
 impl Conditions {
@@ -60,6 +71,13 @@ impl Conditions {
     #[must_use]
     pub fn with_late(mut self, share: f64, by: Duration) -> Self {
         self.late = (share, by);
+        self
+    }
+
+    /// The same, of this width.
+    #[must_use]
+    pub fn with_rate(mut self, rate: Rate) -> Self {
+        self.rate = Some(rate);
         self
     }
 }

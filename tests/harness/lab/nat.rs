@@ -99,8 +99,7 @@ mod tests {
         let sum = if protocol == TCP { 36 } else { 26 };
         for (at, covers) in [(10, false), (sum, true)] {
             packet[at..at + 2].fill(0);
-            let sum =
-                if covers { sum_of(covered(&packet)) } else { sum_of(packet[..20].to_vec()) };
+            let sum = if covers { sum_of(covered(&packet)) } else { sum_of(packet[..20].to_vec()) };
             packet[at..at + 2].copy_from_slice(&sum.to_be_bytes());
         }
         packet

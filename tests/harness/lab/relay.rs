@@ -7,6 +7,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use tokio::sync::Notify;
@@ -15,7 +16,7 @@ use tokio_tun::Tun;
 
 use super::host::NAMESPACE;
 use super::nat::{self, Side};
-use super::{CLIENT, Conditions, SERVER, Way};
+use super::{CLIENT, Conditions, Rate, SERVER, Way};
 use crate::PATIENCE;
 
 /// Packets that may be on their way, each way.
@@ -33,6 +34,8 @@ pub struct Counts {
     pub bytes: u64,
     /// Lost by chance.
     pub lost: u64,
+    /// Dropped before a narrow line, whose queue was full.
+    pub crowded_out: u64,
     /// Lost to a blackout.
     pub blacked_out: u64,
     /// Sent to an address that the client has no more.
@@ -160,6 +163,8 @@ struct Lane<'a> {
     number: u64,
     /// When the last that is not late arrives.
     last: Instant,
+    /// Until when a narrow line is taken.
+    taken: Instant,
 }
 
 impl<'a> Lane<'a> {
@@ -171,6 +176,7 @@ impl<'a> Lane<'a> {
             waiting: BinaryHeap::new(),
             number: 0,
             last: Instant::now(),
+            taken: Instant::now(),
         }
     }
 
@@ -206,7 +212,8 @@ impl<'a> Lane<'a> {
             return;
         }
         let mut state = self.shared.state();
-        let Conditions { delay, loss, late: (share, by) } = state.conditions;
+        let seen_at = state.seen_at;
+        let Conditions { delay, loss, late: (share, by), rate } = state.conditions;
         // Thrown for every packet, so that what happens to one does not change the throws for others.
         let (lost, late) = (self.chance.f64() < loss, self.chance.f64() < share);
         let counts = &mut state.counts[self.way as usize];
@@ -220,9 +227,19 @@ impl<'a> Lane<'a> {
         }
         let mut packet = packet.to_vec();
         if self.way == Way::Up && nat::address(&packet, Side::From) == CLIENT {
-            nat::rewrite(&mut packet, Side::From, state.seen_at);
+            nat::rewrite(&mut packet, Side::From, seen_at);
         }
-        let arrives = Instant::now() + delay;
+        let mut arrives = Instant::now() + delay;
+        if let Some(Rate { bytes, queue }) = rate {
+            let now = Instant::now();
+            let starts = self.taken.max(now);
+            if (starts - now).as_secs_f64() * f64::from(bytes) > f64::from(queue) {
+                counts.crowded_out += 1;
+                return;
+            }
+            self.taken = starts + Duration::from_secs_f64(packet.len() as f64 / f64::from(bytes));
+            arrives = self.taken + delay;
+        }
         let due = if late {
             arrives + by
         } else {

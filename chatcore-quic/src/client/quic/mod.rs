@@ -27,6 +27,7 @@ use super::link::{
     Early, Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
 };
 use crate::ALPN;
+use crate::congestion::Discerning;
 pub use trust::{InvalidFingerprint, Trust};
 
 /// Longer than a heartbeat and the wait for its answer.
@@ -154,7 +155,8 @@ fn transport() -> TransportConfig {
         .keep_alive_interval(None)
         .max_idle_timeout(Some(
             IdleTimeout::try_from(IDLE).unwrap_or_else(|_| VarInt::from_u32(45_000).into()),
-        ));
+        ))
+        .congestion_controller_factory(Arc::new(Discerning));
     transport
 }
 
