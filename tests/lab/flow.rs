@@ -114,7 +114,7 @@ async fn measure(tcp: Option<&'static str>, pace: Duration, messages: usize) -> 
 async fn what_is_lost_in_one_room_holds_up_the_others_over_websocket_and_not_over_quic() {
     let paces = either(vec![PACE], vec![PACE, PACE / 2, PACE / 5]);
     for pace in paces {
-        let messages = either(60, 1_000);
+        let messages = either(50, 1_000);
         println!("a message each {pace:?} in each of {ROOMS} rooms:");
         let Some(quic) = measure(None, pace, messages).await else { return };
         let Some(cubic) = measure(Some("cubic"), pace, messages).await else { return };
@@ -132,8 +132,8 @@ async fn what_is_lost_in_one_room_holds_up_the_others_over_websocket_and_not_ove
 
 #[tokio::test]
 async fn a_room_that_is_not_read_holds_up_no_other() {
-    const UNREAD: usize = 2_000;
-    let messages = either(60, 600);
+    const UNREAD: usize = 1_500;
+    let messages = either(40, 600);
     let mut measured = Vec::new();
     for stalled in [false, true] {
         let Some(site) = Site::open(3, Duration::from_secs(25)).await else { return };

@@ -16,7 +16,7 @@ const LINE: Rate = Rate { bytes: 1_000_000, queue: 60_000 };
 /// Catches up on a long absence, and returns the share of the line that was used, and of packets that
 /// were sent for nothing.
 async fn catch_up<L: Link>(site: &Site, link: L) -> (f64, f64) {
-    let entries = either(10_000, 40_000);
+    let entries = either(6_000, 40_000);
     let room = site.room().await;
     let bob = user("bob");
     let bob = site.local.chat.as_user(&bob);

@@ -96,5 +96,5 @@ async fn after_a_cut_quic_is_back_long_before_websocket() {
         println!("{name}: {median:?} ({least:?} to {most:?}), {:.2} round trips", trips(times));
     }
     assert!(trips(&wss) >= 3.0);
-    assert!(trips(&quic) <= 2.2);
+    assert!(trips(&quic) <= 1.2, "in early data, with a ticket");
 }

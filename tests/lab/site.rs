@@ -10,10 +10,13 @@ use chatcore::protocol::frame::ClientFrame;
 use chatcore::protocol::limits::Announced;
 use chatcore::protocol::session::Config as SessionConfig;
 use chatcore::room::NewRoom;
-use chatcore_quic::client::link::{Ended, Incoming, Link, LinkError, LinkReceiver, LinkSender};
+use chatcore_quic::client::link::{
+    Early, Ended, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
+};
 use chatcore_quic::client::{Client, ClientBuilder, QuicLink};
 use chatcore_tests::Local;
 use chatcore_tests::lab::{Lab, SERVER};
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use crate::wss::WssLink;
@@ -139,16 +142,34 @@ pub(crate) struct Cuttable<L> {
 }
 
 pub(crate) struct Sender<S>(S);
-pub(crate) struct Receiver<R>(R, watch::Receiver<u64>);
+pub(crate) struct Receiver<R>(R, Cut);
+
+type Cut = watch::Receiver<u64>;
 
 impl<L: Link> Link for Cuttable<L> {
     type Sender = Sender<L::Sender>;
     type Receiver = Receiver<L::Receiver>;
 
     async fn open(&self) -> Result<(Self::Sender, Self::Receiver), LinkError> {
-        let cuts = self.scissors.0.subscribe();
+        let cut = self.scissors.0.subscribe();
         let (sender, receiver) = self.link.open().await?;
-        Ok((Sender(sender), Receiver(receiver, cuts)))
+        Ok((Sender(sender), Receiver(receiver, cut)))
+    }
+
+    async fn open_early(&self) -> Result<Opened<Self::Sender, Self::Receiver>, LinkError> {
+        let cut = self.scissors.0.subscribe();
+        let Opened { sender, receiver, handshake } = self.link.open_early().await?;
+        let receiver = Receiver(receiver, cut.clone());
+        let handshake = handshake.map(|handshake| {
+            let wrapped = handshake.map(move |early| match early {
+                Early::Taken => Early::Taken,
+                Early::Rejected(sender, receiver) => {
+                    Early::Rejected(Sender(sender), Receiver(receiver, cut))
+                }
+            });
+            wrapped.boxed()
+        });
+        Ok(Opened { sender: Sender(sender), receiver, handshake })
     }
 }
 
