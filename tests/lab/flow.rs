@@ -114,7 +114,8 @@ async fn measure(tcp: Option<&'static str>, pace: Duration, messages: usize) -> 
 async fn what_is_lost_in_one_room_holds_up_the_others_over_websocket_and_not_over_quic() {
     let paces = either(vec![PACE], vec![PACE, PACE / 2, PACE / 5]);
     for pace in paces {
-        let messages = either(50, 1_000);
+        let lasts = either(Duration::from_secs(5), Duration::from_secs(20));
+        let messages = usize::try_from(lasts.as_millis() / pace.as_millis()).expect("few");
         println!("a message each {pace:?} in each of {ROOMS} rooms:");
         let Some(quic) = measure(None, pace, messages).await else { return };
         let Some(cubic) = measure(Some("cubic"), pace, messages).await else { return };
