@@ -125,9 +125,12 @@ async fn what_is_lost_in_one_room_holds_up_the_others_over_websocket_and_not_ove
             let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|at| ratio(tcp, at));
             println!("over TCP with {name}: p50 {p50:.1}, p90 {p90:.1}, p99 {p99:.1} as long");
         }
-        assert!(ratio(&cubic, 0.99) >= 2.0, "what Linux does by itself");
-        assert!(ratio(&bbr, 0.9) >= 2.0 || ratio(&bbr, 0.5) >= 2.0, "what it may be set to");
-        assert!(ratio(&bbr, 0.99) >= 0.85, "where neither can do better");
+        // Faster ones are for figures: what a busy machine adds to a round trip looks like a queue.
+        if pace == PACE {
+            assert!(ratio(&cubic, 0.99) >= 2.0, "what Linux does by itself");
+            assert!(ratio(&bbr, 0.9) >= 2.0, "what it may be set to");
+            assert!(ratio(&bbr, 0.99) >= 0.85, "where neither can do better");
+        }
     }
 }
 
