@@ -25,6 +25,7 @@ use super::link::{
     Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
 };
 use crate::ALPN;
+use crate::congestion::Discerning;
 use opening::{Halves, begin, begin_early};
 pub use trust::{InvalidFingerprint, Trust};
 
@@ -153,7 +154,8 @@ fn transport() -> TransportConfig {
         .keep_alive_interval(None)
         .max_idle_timeout(Some(
             IdleTimeout::try_from(IDLE).unwrap_or_else(|_| VarInt::from_u32(45_000).into()),
-        ));
+        ))
+        .congestion_controller_factory(Arc::new(Discerning));
     transport
 }
 
