@@ -72,4 +72,4 @@ macro_rules! targets {
     };
 }
 
-targets!(frame_json, frame_msgpack, body_fields, multipart, cursor, operations);
+targets!(frame_json, frame_msgpack, body_fields, multipart, cursor, operations, early);

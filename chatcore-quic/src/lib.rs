@@ -12,6 +12,7 @@
 //! [`client`] for an application's side.
 
 pub mod client;
+mod congestion;
 pub mod server;
 
 pub use client::Client;

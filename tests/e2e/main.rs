@@ -7,6 +7,7 @@
 
 mod browser;
 mod conversation;
+mod crossing;
 mod durability;
 mod files;
 mod harness;

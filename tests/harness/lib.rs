@@ -7,6 +7,8 @@
 
 pub mod browser;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod local;
 pub mod process;
 pub mod server;

@@ -10,24 +10,32 @@ use chatcore::chat::ChatBuilder;
 use chatcore::limits::Limits;
 use chatcore::mail::MemoryMailer;
 use chatcore::store::memory::MemoryStore;
+use chatcore_quic::client::{QuicLink, Trust};
+use chatcore_quic::server::SelfSigned;
+use chatcore_quic::{Certificate, Counters};
 use chatcore_warp::Config;
-use chatcore_warp::serve::{ServeConfig, Stopped, serve};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use chatcore_warp::serve::{ServeConfig, Stopped, Tls, serve, serve_with};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::{Encoding, Http, PATIENCE, Person, WsClient};
 
-/// A server on a free port, over the memory store, until it is dropped.
+/// A server on free ports, for HTTP and for QUIC, over the memory store, until it is dropped.
 #[derive(Debug)]
 pub struct Local {
     /// What it serves.
     pub chat: Chat,
     /// The mail that it sent.
     pub mail: Arc<MemoryMailer>,
+    /// What its QUIC side has seen.
+    pub counters: Arc<Counters>,
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    quic: SocketAddr,
+    identity: SelfSigned,
+    stop: watch::Sender<bool>,
     served: JoinHandle<Stopped>,
+    quic_served: JoinHandle<std::io::Result<chatcore_quic::Stopped>>,
 }
 
 /// What may be chosen about a [`Local`] server.
@@ -40,6 +48,14 @@ pub struct Choices {
     pub web: Config,
     /// The listener: its default.
     pub serving: ServeConfig,
+    /// The address to listen on: that of this machine alone.
+    pub ip: Ipv4Addr,
+    /// The congestion control of TCP, by the kernel's name of it: the kernel's choice.
+    pub tcp_congestion: Option<&'static str>,
+    /// Whether HTTP is spoken over TLS: not.
+    pub tls: bool,
+    /// Anything else about the QUIC side.
+    pub quic: Box<dyn FnOnce(chatcore_quic::Config) -> chatcore_quic::Config + Send>,
     /// Anything else about the chat.
     pub chat: Box<dyn FnOnce(ChatBuilder) -> ChatBuilder + Send>,
 }
@@ -62,6 +78,10 @@ impl Default for Choices {
             limits,
             web: Config::default().without_limits(),
             serving: ServeConfig::default(),
+            ip: Ipv4Addr::LOCALHOST,
+            tcp_congestion: None,
+            tls: false,
+            quic: Box::new(|config| config),
             chat: Box::new(|builder| builder),
         }
     }
@@ -84,24 +104,63 @@ impl Local {
             .limits(choices.limits);
         let chat = (choices.chat)(builder).build().await.expect("sound choices");
         let routes = chatcore_warp::routes(chat.clone(), choices.web);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let listener = TcpListener::bind((choices.ip, 0)).await.expect("a free port");
+        if let Some(name) = choices.tcp_congestion {
+            let set = socket2::SockRef::from(&listener).set_tcp_congestion(name.as_bytes());
+            set.expect("the kernel has it");
+        }
         let address = listener.local_addr().expect("it is bound");
-        let (stop, stopped) = oneshot::channel::<()>();
-        let draining = chat.clone();
-        let serving = choices.serving;
-        let served = tokio::spawn(async move {
-            let end = async move {
-                let _ = stopped.await;
-                draining.drain();
-            };
-            serve(listener, routes, serving, end).await
-        });
-        Self { chat, mail, address, stop: Some(stop), served }
+        let socket = UdpSocket::bind((choices.ip, 0)).await.expect("a free port");
+        let socket = socket.into_std().expect("it is open");
+        let quic = socket.local_addr().expect("it is bound");
+        let identity = SelfSigned::make().expect("a certificate");
+        let (chain, key) = (identity.chain.as_bytes(), identity.key.as_bytes());
+        let certificate = Certificate::from_pem(chain, key).expect("it was just made");
+        let config = (choices.quic)(chatcore_quic::Config::new(certificate));
+        let counters = config.counters();
+        let stop = watch::Sender::new(false);
+        let stopped = || {
+            let mut stopping = stop.subscribe();
+            // The sender going away means that the server was dropped.
+            async move { drop(stopping.wait_for(|stopping| *stopping).await) }
+        };
+        let quic_served =
+            tokio::spawn(chatcore_quic::serve(socket, chat.clone(), config, stopped()));
+        let (draining, end, serving) = (chat.clone(), stopped(), choices.serving);
+        let end = async move {
+            end.await;
+            draining.drain();
+        };
+        let served = if choices.tls {
+            let tls = Tls::from_pem(chain, key).expect("it was just made");
+            tokio::spawn(serve_with(listener, tls, routes, serving, end))
+        } else {
+            tokio::spawn(serve(listener, routes, serving, end))
+        };
+        Self { chat, mail, counters, address, quic, identity, stop, served, quic_served }
     }
 
-    /// Where it listens.
+    /// Where it listens for HTTP.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for QUIC.
+    pub fn quic(&self) -> SocketAddr {
+        self.quic
+    }
+
+    /// What it shows to prove who it is: it calls itself `localhost`.
+    pub fn identity(&self) -> &SelfSigned {
+        &self.identity
+    }
+
+    /// A way to it over QUIC, from the network of the thread that calls.
+    pub fn link(&self) -> QuicLink {
+        let (chain, key) = (self.identity.chain.as_bytes(), self.identity.key.as_bytes());
+        let certificate = Certificate::from_pem(chain, key).expect("it is served under");
+        let trust: Trust = certificate.fingerprint().parse().expect("a fingerprint");
+        QuicLink::new(&self.quic.to_string(), trust).expect("a socket")
     }
 
     /// A client for its HTTP side, with no credential.
@@ -118,11 +177,12 @@ impl Local {
 
     /// Ends it in order, waits until it has, and returns how its connections ended.
     pub async fn stop(mut self) -> Stopped {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        let ended = tokio::time::timeout(PATIENCE, &mut self.served).await;
-        let ended = ended.expect("it ends in time").expect("it ends in order");
+        self.stop.send_replace(true);
+        let both = async { tokio::join!(&mut self.served, &mut self.quic_served) };
+        let (ended, quic) = tokio::time::timeout(PATIENCE, both).await.expect("it ends in time");
+        // Who is left there is cut, as everywhere.
+        let _ = quic.expect("it ends in order").expect("its socket holds");
+        let ended = ended.expect("it ends in order");
         self.chat.shutdown().await;
         ended
     }
@@ -131,5 +191,6 @@ impl Local {
 impl Drop for Local {
     fn drop(&mut self) {
         self.served.abort();
+        self.quic_served.abort();
     }
 }

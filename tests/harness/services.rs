@@ -13,14 +13,19 @@ pub fn require(names: &[&str]) -> Option<PathBuf> {
         .flat_map(|dir| names.iter().map(move |name| dir.join(name)))
         .find(|file| file.is_file());
     if found.is_none() {
-        let wanted = names.join(" or ");
-        assert!(
-            std::env::var_os("CHATCORE_REQUIRE_SERVICES").is_none_or(|value| value != "1"),
-            "{wanted} is not installed, and CHATCORE_REQUIRE_SERVICES=1"
-        );
-        eprintln!("skipped: {wanted} is not installed");
+        lacking(&format!("{} is not installed", names.join(" or ")));
     }
     found
+}
+
+/// Says that the test is skipped, and why.
+///
+/// # Panics
+/// If `CHATCORE_REQUIRE_SERVICES=1`.
+pub fn lacking(what: &str) {
+    let required = std::env::var_os("CHATCORE_REQUIRE_SERVICES").is_some_and(|value| value == "1");
+    assert!(!required, "{what}, and CHATCORE_REQUIRE_SERVICES=1");
+    eprintln!("skipped: {what}");
 }
 
 /// Chromium, under any of its names.

@@ -12,6 +12,7 @@ use rustls::server::StoresServerSessions as _;
 use super::Certificate;
 use super::sessions::Sessions;
 use crate::ALPN;
+use crate::congestion::Discerning;
 
 /// What a peer may have on its way on one stream before we take it.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -207,7 +208,8 @@ fn transport(session: &SessionConfig) -> TransportConfig {
         .datagram_send_buffer_size(DATAGRAMS)
         // The client's pings keep it up.
         .keep_alive_interval(None)
-        .max_idle_timeout(Some(idle));
+        .max_idle_timeout(Some(idle))
+        .congestion_controller_factory(Arc::new(Discerning));
     transport
 }
 

@@ -1,70 +1,13 @@
-//! What honest clients see.
+//! What honest clients see that is QUIC's own: the rest is the transport suite's, in `tests/`.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::sync::Arc;
 
-use chatcore::connection::Connection;
-use chatcore::protocol::session::Config as SessionConfig;
-use chatcore::protocol::{CloseCode, Wire};
-use chatcore::room::MemberAction;
-use chatcore::testing::memory_transport;
+use chatcore::protocol::CloseCode;
 use chatcore_quic::Stopped;
 use chatcore_quic::server::SelfSigned;
 use serde_json::{Value, json};
 
-use crate::support::{server, soon, user};
-
-#[tokio::test]
-async fn one_over_memory_and_one_over_quic_see_the_same() {
-    let server = server().await;
-    let room = server.room_of(&["alice", "bob", "carol"]).await;
-    let (transport, mut memory) = memory_transport(Wire::Quic, 1 << 20);
-    let config = Arc::new(SessionConfig::default());
-    tokio::spawn(Connection::new(server.chat.clone(), transport, config).run());
-    memory.send(&json!({"op": "hello", "versions": [1], "token": "bob", "device": "memory"})).await;
-    memory.next_op("welcome").await;
-    let subscribe = json!({"op": "subscribe", "id": 1, "room": room, "since": {"seq": 0}});
-    memory.send(&subscribe).await;
-    let mut over_memory = memory.next_op("result").await;
-
-    let mut bob = server.hello("bob").await;
-    let mut over_quic = bob.subscribe(&room, Some(0)).await;
-    for result in [&mut over_memory, &mut over_quic] {
-        result["id"].take();
-    }
-    assert_eq!(over_memory, over_quic);
-    let (preamble, mut events) = bob.stream().await;
-    assert_eq!((&preamble["room"], &preamble["after"]), (&json!(room), &json!(0)));
-
-    let mut alice = server.hello("alice").await;
-    let sent = alice
-        .ask(json!({"op": "send", "room": room, "client_msg_id": "c1", "text": "hello"}))
-        .await;
-    let message = sent["message_id"].clone();
-    for request in [
-        json!({"op": "react", "room": room, "message_id": message, "emoji": "👍"}),
-        json!({"op": "edit", "room": room, "message_id": message, "client_msg_id": "c2", "text": "hi"}),
-        json!({"op": "pin", "room": room, "message_id": message}),
-        json!({"op": "unreact", "room": room, "message_id": message, "emoji": "👍"}),
-        json!({"op": "member", "room": room, "user": "carol", "action": "kick", "reason": "spam"}),
-        json!({"op": "delete", "room": room, "message_id": message, "client_msg_id": "c3"}),
-        json!({"op": "update_room", "room": room, "topic": "over"}),
-    ] {
-        let answer = alice.ask(request).await;
-        assert_eq!(answer["op"], "result", "{answer}");
-    }
-    let head = server.chat.as_user(&user("alice")).room(&room).await.expect("there").head_seq.0;
-    assert_eq!(head, 12);
-    for seq in 1..=head {
-        let event = events.next().await.expect("an event");
-        assert_eq!(event["seq"], seq);
-        assert_eq!(event, memory.next_op("event").await);
-    }
-    // The same request once more is the same message.
-    let again = json!({"op": "send", "room": room, "client_msg_id": "c1", "text": "hello"});
-    let again = alice.ask(again).await;
-    assert_eq!((&again["seq"], &again["duplicate"]), (&sent["seq"], &json!(true)));
-}
+use crate::support::{server, soon};
 
 #[tokio::test]
 async fn signals_go_both_ways_as_datagrams_and_presence_does_not() {
@@ -114,43 +57,6 @@ async fn a_client_whose_address_changes_stays_as_it_is() {
     // Nothing was said of her coming or going; the answer to this is the next thing that is.
     bob.send(&json!({"op": "ping", "ts": 1})).await;
     assert_eq!(bob.answers.next().await.expect("open")["op"], "pong");
-}
-
-#[tokio::test]
-async fn a_revoked_session_ends_at_once_and_hears_nothing_new() {
-    let server = server().await;
-    let room = server.room_of(&["alice", "bob"]).await;
-    let mut bob = server.hello("bob").await;
-    bob.subscribe(&room, None).await;
-    let mut other = server.hello("alice").await;
-    server.say(&room, "alice", "before").await;
-    let (_, mut events) = bob.stream().await;
-    assert_eq!(events.next().await.expect("an event")["text"], "before");
-    let session = chatcore::id::SessionId::parse("s-bob").expect("valid");
-    server.chat.hub().revoke(&user("bob"), &session);
-    server.say(&room, "alice", "after").await;
-    assert_eq!(bob.closing().await, CloseCode::Revoked);
-    assert_eq!(events.next().await, None);
-    assert!(other.lives().await);
-}
-
-#[tokio::test]
-async fn one_who_is_put_out_of_a_room_gets_what_was_before_and_no_more() {
-    let server = server().await;
-    let room = server.room_of(&["alice", "bob"]).await;
-    let mut bob = server.hello("bob").await;
-    bob.subscribe(&room, None).await;
-    server.say(&room, "alice", "before").await;
-    let kick = MemberAction::Kick { reason: None };
-    let kicked = server.chat.as_user(&user("alice")).member(&room, &user("bob"), kick).await;
-    kicked.expect("kicked");
-    server.say(&room, "alice", "after").await;
-    let membership = bob.answers.next_op("membership").await;
-    assert_eq!(membership["state"], "kicked");
-    let (_, mut events) = bob.stream().await;
-    assert_eq!(events.next().await.expect("an event")["text"], "before");
-    assert_eq!(events.next().await, None, "the stream has ended");
-    assert!(bob.lives().await);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::relay::{Mode, Relay};
-use crate::support::{Client, Server, server_with_accounts, soon};
+use crate::support::{Client, Frames, Server, server_with_accounts, soon};
 
 /// Ann, on a device called `d`, who has been there before.
 struct Ann {
@@ -152,6 +152,31 @@ async fn a_send_is_durable_when_it_is_answered_and_the_rest_is_too_early() {
     // Nobody but the client could have heard that; it is there still, and goes on.
     ann.relay.release().await;
     assert_eq!(client.ask(json!({"op": "leave", "room": ann.room})).await["op"], "result");
+}
+
+#[tokio::test]
+async fn a_file_is_too_early_and_taken_afterwards() {
+    let ann = Ann::arrives().await;
+    let ticket = ann.ticket().await;
+    let (mut client, _taken) = ann.returns(Mode::FirstFlight, &ticket, "d").await;
+    let request = json!({"op": "upload", "id": 7, "name": "n", "length": 9});
+    let request = rmp_serde::to_vec_named(&request).expect("MessagePack");
+    let upload = async || {
+        let (mut send, receive) = client.connection.open_bi().await.expect("open");
+        let length = u32::try_from(request.len()).expect("short").to_be_bytes();
+        for bytes in [&length[..], &request, b"one line\n"] {
+            // Whatever follows a refusal is not wanted.
+            let _ = send.write_all(bytes).await;
+        }
+        let _ = send.finish();
+        Frames(receive).next().await.expect("an answer")
+    };
+    let refused = upload().await;
+    assert_eq!((&refused["id"], &refused["code"]), (&json!(7), &json!("too_early")), "{refused}");
+    ann.relay.release().await;
+    client.answers.next_op("ticket").await;
+    let stored = upload().await;
+    assert_eq!(stored["file"]["size"], 9, "{stored}");
 }
 
 #[tokio::test]

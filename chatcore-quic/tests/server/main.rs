@@ -4,6 +4,7 @@ mod attacks;
 mod conversation;
 mod early;
 mod files;
+mod packets;
 #[path = "../support/relay.rs"]
 mod relay;
 mod rooms;

@@ -147,6 +147,11 @@ impl MemorySender {
     pub async fn send(&self, frame: &impl Serialize) -> bool {
         let mut bytes = Vec::new();
         self.wire.encoding().encode(frame, &mut bytes);
+        self.send_bytes(bytes).await
+    }
+
+    /// Sends one message of any bytes. Says whether the server is still there.
+    pub async fn send_bytes(&self, bytes: impl Into<Bytes>) -> bool {
         self.messages.send(Incoming::Message(bytes.into())).await.is_ok()
     }
 }

@@ -5,6 +5,7 @@
 
 mod body;
 mod cursor;
+mod early;
 mod frame;
 mod operations;
 
@@ -19,6 +20,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("multipart", body::multipart),
     ("cursor", cursor::run),
     ("operations", operations::run),
+    ("early", early::run),
 ];
 
 /// Runs the target of this name.
