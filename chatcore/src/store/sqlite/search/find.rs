@@ -24,7 +24,7 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 const TIME: Duration = Duration::from_millis(25);
 /// The numbers of messages that are looked through in the first step, which cannot be interrupted; as
 /// long as steps are quick, each takes twice as many as the one before.
-const WINDOW: i64 = 128 * 1024;
+const WINDOW: i64 = 16 * 1024;
 const QUICK: Duration = Duration::from_millis(5);
 /// What is read and compared in one step.
 const PROPOSED: usize = 256;
