@@ -9,6 +9,8 @@ pub mod memory;
 mod open;
 mod room;
 mod session;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod verification;

@@ -1,18 +1,20 @@
-//! Rooms and members as they are on the disk.
+//! Rooms and members as they are in the database.
 
 use std::collections::HashMap;
 
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room};
+use super::views::{Before, Questions, RoomRow};
+use crate::room::{Changes, Member, Views};
 
 /// What was read or written lately of rooms and members, up to a bound.
 ///
-/// Sound because this store alone writes its file, through one connection: see
-/// [`Claim`](super::file::Claim). Whatever leaves a doubt about what was written empties it.
+/// Sound for SQLite because the store alone writes its file, through one connection, and whatever leaves a
+/// doubt about what was written empties it; for PostgreSQL because what was decided on it is written
+/// only if the rooms are still of the versions that it holds.
 ///
 /// Two halves: what is used moves to the newer one, and when that is full, the older one goes.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(in crate::store) struct Cache {
     newer: HashMap<RoomId, Known>,
     older: HashMap<RoomId, Known>,
     /// Rooms and members in the newer half, and the most that may be.
@@ -22,11 +24,9 @@ pub(super) struct Cache {
 
 /// A room, and of its members those that are known.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
-    /// The number that stands for it in other tables.
-    pub(super) pk: i64,
-    pub(super) room: Room,
-    pub(super) members: HashMap<UserId, Member>,
+pub(in crate::store) struct Known {
+    pub(in crate::store) row: RoomRow,
+    pub(in crate::store) members: HashMap<UserId, Member>,
 }
 
 impl Known {
@@ -37,12 +37,12 @@ impl Known {
 
 impl Cache {
     /// An empty one, for at most `rows` rooms and members.
-    pub(super) fn new(rows: usize) -> Self {
+    pub(in crate::store) fn new(rows: usize) -> Self {
         let (newer, older) = (HashMap::new(), HashMap::new());
         Self { newer, older, weight: 0, most: (rows / 2).max(1) }
     }
 
-    pub(super) fn get(&mut self, room: &RoomId) -> Option<&Known> {
+    pub(in crate::store) fn get(&mut self, room: &RoomId) -> Option<&Known> {
         if let Some(known) = self.older.remove(room) {
             self.insert(known);
         }
@@ -50,16 +50,17 @@ impl Cache {
     }
 
     /// Takes in a room as it is now.
-    pub(super) fn put(&mut self, pk: i64, room: Room) {
-        let members = match self.older.remove(&room.id).or_else(|| self.take(&room.id)) {
+    pub(in crate::store) fn put(&mut self, row: RoomRow) {
+        let id = &row.room.id;
+        let members = match self.older.remove(id).or_else(|| self.take(id)) {
             Some(known) => known.members,
             None => HashMap::new(),
         };
-        self.insert(Known { pk, room, members });
+        self.insert(Known { row, members });
     }
 
     /// Takes in how someone stands to a room, if the room is known.
-    pub(super) fn put_member(&mut self, room: &RoomId, member: Member) {
+    pub(in crate::store) fn put_member(&mut self, room: &RoomId, member: Member) {
         self.get(room);
         let Some(known) = self.newer.get_mut(room) else { return };
         if known.members.insert(member.user.clone(), member).is_none() {
@@ -85,7 +86,7 @@ impl Cache {
             self.turn();
         }
         self.weight += known.weight();
-        self.newer.insert(known.room.id.clone(), known);
+        self.newer.insert(known.row.room.id.clone(), known);
     }
 
     fn turn(&mut self) {
@@ -93,8 +94,79 @@ impl Cache {
         self.weight = 0;
     }
 
+    /// Forgets a room: what is known of it turned out to be old.
+    pub(in crate::store) fn forget(&mut self, room: &RoomId) {
+        self.older.remove(room);
+        self.take(room);
+    }
+
+    /// Answers what is known of rooms and members; what is not is left in `asked`.
+    pub(in crate::store) fn recall(
+        &mut self,
+        asked: &mut Questions,
+        views: &mut Views,
+        before: &mut Before,
+    ) {
+        asked.rooms.retain(|id| {
+            let (Some(known), Some(view)) = (self.get(id), views.rooms.get_mut(id)) else {
+                return true;
+            };
+            view.room = Some(known.row.room.clone());
+            before.rooms.insert(id.clone(), known.row.clone());
+            false
+        });
+        asked.members.retain(|(room, user)| {
+            let member = self.get(room).and_then(|known| known.members.get(user));
+            let (Some(member), Some(view)) = (member, views.rooms.get_mut(room)) else {
+                return true;
+            };
+            before.members.insert((room.clone(), user.clone()), member.clone());
+            view.members.insert(user.clone(), member.clone());
+            false
+        });
+        // From the head on the count is the room's own.
+        asked.counts_at.retain(|(room, seq)| {
+            let Some(view) = views.rooms.get_mut(room) else { return true };
+            let Some(known) = view.room.as_ref().filter(|room| *seq >= room.head_seq) else {
+                return true;
+            };
+            view.n_at.insert(*seq, known.head_n);
+            false
+        });
+    }
+
+    /// Keeps what was loaded.
+    pub(in crate::store) fn learn(&mut self, loaded: &Questions, before: &Before) {
+        for id in &loaded.rooms {
+            if let Some(row) = before.rooms.get(id) {
+                self.put(row.clone());
+            }
+        }
+        for key in &loaded.members {
+            if let Some(member) = before.members.get(key) {
+                self.put_member(&key.0, member.clone());
+            }
+        }
+    }
+
+    /// Keeps what was written; `row` tells the number and the version of a room.
+    pub(in crate::store) fn remember(
+        &mut self,
+        changes: &Changes,
+        row: impl Fn(&RoomId) -> Option<(i64, i64)>,
+    ) {
+        for room in changes.rooms.values() {
+            if let Some((pk, version)) = row(&room.id) {
+                self.put(RoomRow { pk, version, room: room.clone() });
+            }
+        }
+        for ((room, _), member) in &changes.members {
+            self.put_member(room, member.clone());
+        }
+    }
+
     #[cfg(test)]
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::store) fn rows(&self) -> usize {
         self.newer.values().chain(self.older.values()).map(Known::weight).sum()
     }
 }
@@ -103,6 +175,7 @@ impl Cache {
 mod tests {
     use super::*;
     use crate::id::Seq;
+    use crate::room::Room;
     use crate::testing::scene::user;
 
     fn room(index: u64) -> Room {
@@ -124,6 +197,10 @@ mod tests {
         }
     }
 
+    fn row(index: u64) -> RoomRow {
+        RoomRow { pk: index as i64, version: 0, room: room(index) }
+    }
+
     fn heard(cache: &mut Cache, id: &RoomId, who: &str, read: u64) {
         let mut member = Member::stranger(user(who));
         member.marks.read_seq = Seq(read);
@@ -135,12 +212,12 @@ mod tests {
         let mut cache = Cache::new(100);
         for index in 0..1_000 {
             let id = room(index).id;
-            cache.put(index as i64, room(index));
+            cache.put(row(index));
             for who in 0..index % 7 {
                 heard(&mut cache, &id, &who.to_string(), 0);
             }
             heard(&mut cache, &room(0).id, &index.to_string(), 0);
-            cache.put(0, room(0));
+            cache.put(row(0));
             assert!(cache.rows() <= 100 + 2, "{} rows", cache.rows());
         }
         assert!(cache.rows() > 25, "it keeps something");
@@ -150,12 +227,12 @@ mod tests {
     fn what_is_known_is_what_was_put_last() {
         let mut cache = Cache::new(40);
         let id = room(0).id;
-        cache.put(7, room(0));
+        cache.put(row(0));
         for round in 0..100 {
             heard(&mut cache, &id, "ann", round);
             // Others push it into the older half, and out in the end.
             for other in 0..round % 50 {
-                cache.put(8, room(1 + other));
+                cache.put(row(1 + other));
             }
             heard(&mut cache, &id, "bob", round);
             if let Some(known) = cache.get(&id) {
@@ -163,7 +240,7 @@ mod tests {
                     assert_eq!(member.marks.read_seq, Seq(round), "{who} in round {round}");
                 }
             } else {
-                cache.put(7, room(0));
+                cache.put(row(0));
             }
         }
     }
