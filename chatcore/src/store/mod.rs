@@ -7,6 +7,8 @@ pub mod attachment;
 mod log;
 pub mod memory;
 mod open;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod room;
 mod session;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -49,12 +49,13 @@ impl Cache {
         self.newer.get(room)
     }
 
-    /// Takes in a room as it is now.
-    pub(in crate::store) fn put(&mut self, row: RoomRow) {
+    /// Takes in a room as it is now. What is known of its members stays true if it is known of this
+    /// version, or of the one `before` it that was checked when it was written.
+    pub(in crate::store) fn put(&mut self, row: RoomRow, before: i64) {
         let id = &row.room.id;
         let members = match self.older.remove(id).or_else(|| self.take(id)) {
-            Some(known) => known.members,
-            None => HashMap::new(),
+            Some(known) if [before, row.version].contains(&known.row.version) => known.members,
+            _ => HashMap::new(),
         };
         self.insert(Known { row, members });
     }
@@ -95,6 +96,7 @@ impl Cache {
     }
 
     /// Forgets a room: what is known of it turned out to be old.
+    #[cfg(feature = "postgres")]
     pub(in crate::store) fn forget(&mut self, room: &RoomId) {
         self.older.remove(room);
         self.take(room);
@@ -139,25 +141,31 @@ impl Cache {
     pub(in crate::store) fn learn(&mut self, loaded: &Questions, before: &Before) {
         for id in &loaded.rooms {
             if let Some(row) = before.rooms.get(id) {
-                self.put(row.clone());
+                self.put(row.clone(), row.version);
             }
         }
         for key in &loaded.members {
-            if let Some(member) = before.members.get(key) {
+            let (Some(row), Some(member)) = (before.rooms.get(&key.0), before.members.get(key))
+            else {
+                continue;
+            };
+            // It may have been changed, and that remembered, while this was on its way.
+            if self.get(&key.0).is_some_and(|known| known.row.version == row.version) {
                 self.put_member(&key.0, member.clone());
             }
         }
     }
 
-    /// Keeps what was written; `row` tells the number and the version of a room.
+    /// Keeps what was written; `written` tells the number of a room, the version that was checked, and
+    /// the one that it has now.
     pub(in crate::store) fn remember(
         &mut self,
         changes: &Changes,
-        row: impl Fn(&RoomId) -> Option<(i64, i64)>,
+        written: impl Fn(&RoomId) -> Option<(i64, i64, i64)>,
     ) {
         for room in changes.rooms.values() {
-            if let Some((pk, version)) = row(&room.id) {
-                self.put(RoomRow { pk, version, room: room.clone() });
+            if let Some((pk, before, version)) = written(&room.id) {
+                self.put(RoomRow { pk, version, room: room.clone() }, before);
             }
         }
         for ((room, _), member) in &changes.members {
@@ -212,12 +220,12 @@ mod tests {
         let mut cache = Cache::new(100);
         for index in 0..1_000 {
             let id = room(index).id;
-            cache.put(row(index));
+            cache.put(row(index), 0);
             for who in 0..index % 7 {
                 heard(&mut cache, &id, &who.to_string(), 0);
             }
             heard(&mut cache, &room(0).id, &index.to_string(), 0);
-            cache.put(row(0));
+            cache.put(row(0), 0);
             assert!(cache.rows() <= 100 + 2, "{} rows", cache.rows());
         }
         assert!(cache.rows() > 25, "it keeps something");
@@ -227,12 +235,12 @@ mod tests {
     fn what_is_known_is_what_was_put_last() {
         let mut cache = Cache::new(40);
         let id = room(0).id;
-        cache.put(row(0));
+        cache.put(row(0), 0);
         for round in 0..100 {
             heard(&mut cache, &id, "ann", round);
             // Others push it into the older half, and out in the end.
             for other in 0..round % 50 {
-                cache.put(row(1 + other));
+                cache.put(row(1 + other), 0);
             }
             heard(&mut cache, &id, "bob", round);
             if let Some(known) = cache.get(&id) {
@@ -240,7 +248,7 @@ mod tests {
                     assert_eq!(member.marks.read_seq, Seq(round), "{who} in round {round}");
                 }
             } else {
-                cache.put(row(0));
+                cache.put(row(0), 0);
             }
         }
     }

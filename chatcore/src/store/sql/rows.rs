@@ -1,6 +1,7 @@
 //! Rows as the library's types, and back: alike in every SQL database.
 
 use super::corrupt;
+use crate::account::{NameKind, Purpose};
 use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, RoomId, Seq, UserId};
 use crate::log::{Body, Entry};
@@ -169,6 +170,41 @@ fn standing_from(number: i64, until: Option<Timestamp>) -> Result<Standing, Stor
         5 => Ok(Standing::Banned { until }),
         _ => Err(corrupt("an unknown standing")),
     }
+}
+
+pub(in crate::store) fn name_kind_number(kind: NameKind) -> i64 {
+    match kind {
+        NameKind::Handle => 1,
+        NameKind::Email => 2,
+        NameKind::ExternalId => 3,
+    }
+}
+
+pub(in crate::store) fn name_kind_from(number: i64) -> Result<NameKind, StoreError> {
+    match number {
+        1 => Ok(NameKind::Handle),
+        2 => Ok(NameKind::Email),
+        3 => Ok(NameKind::ExternalId),
+        _ => Err(corrupt("an unknown kind of name")),
+    }
+}
+
+/// A generation as a column holds it: what none has is as good as what none can have.
+pub(in crate::store) fn generation(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(-1)
+}
+
+pub(in crate::store) fn purpose_number(purpose: Purpose) -> i64 {
+    match purpose {
+        Purpose::Confirm => 1,
+        Purpose::Reset => 2,
+    }
+}
+
+/// A size as a column holds it: what no file has is as good as what no file can have.
+pub(in crate::store) fn file_size(bytes: u64) -> i64 {
+    // A sum over some hundreds of files is still a number.
+    i64::try_from(bytes).unwrap_or(i64::MAX).min(1 << 50)
 }
 
 /// What [`hex`] has made, or what a database calls so.

@@ -149,6 +149,19 @@ impl Questions {
         all
     }
 
+    /// Whether nothing but names is asked for.
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn are_names(&self) -> bool {
+        self.rooms.is_empty()
+            && self.members.is_empty()
+            && self.messages.is_empty()
+            && self.reactions.is_empty()
+            && self.counts_at.is_empty()
+            && self.successors.is_empty()
+            && self.joined.is_empty()
+            && self.uploads.is_empty()
+    }
+
     /// What is asked, in an order in which the answers can be taken in.
     pub(in crate::store) fn asking(&self, commands: usize) -> Result<Vec<Question>, StoreError> {
         let reactions: Vec<_> = self

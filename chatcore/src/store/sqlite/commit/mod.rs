@@ -131,7 +131,7 @@ async fn write(
     } else {
         memory.names.committed(&names, slice);
         memory.ends = Ends { room: numbers.last, run: runs.last };
-        memory.cache.remember(changes, |room| Some((numbers.get(room).ok()?, 0)));
+        memory.cache.remember(changes, |room| Some((numbers.get(room).ok()?, 0, 0)));
     }
     Ok(!before)
 }

@@ -1,0 +1,28 @@
+//! Programs that a test needs and a machine may lack.
+
+use std::path::PathBuf;
+
+/// The program of one of these names, in one of `folders` or on the path, or `None`, having said that
+/// the test is skipped.
+///
+/// # Panics
+/// If it is missing and `CHATCORE_REQUIRE_SERVICES=1`: where everything was installed, nothing may be
+/// skipped in silence.
+pub fn require(names: &[&str], folders: &[PathBuf]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = folders
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(&path))
+        .flat_map(|dir| names.iter().map(move |name| dir.join(name)))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        let wanted = names.join(" or ");
+        assert!(
+            std::env::var_os("CHATCORE_REQUIRE_SERVICES").is_none_or(|value| value != "1"),
+            "{wanted} is not installed, and CHATCORE_REQUIRE_SERVICES=1"
+        );
+        eprintln!("skipped: {wanted} is not installed");
+    }
+    found
+}
