@@ -98,15 +98,15 @@ CREATE INDEX log_messages ON log (room, seq) WHERE n IS NOT NULL;
 CREATE INDEX log_edits ON log (edits) WHERE edits IS NOT NULL;
 
 -- What took effect once, for ever. The key is the message's id, or what an edit or a deletion
--- derives in the same way; those have an `n` of 0.
+-- derives in the same way; those have an `n` of 0. Both it and the fingerprint are 16 bytes of a hash,
+-- over the room's id among other things: `uuid` is the type that keeps 16 bytes and nothing else.
 CREATE TABLE sends (
+    key         uuid   PRIMARY KEY,
+    fingerprint uuid   NOT NULL,
     room        bigint NOT NULL,
     seq         bigint NOT NULL,
     n           bigint NOT NULL,
-    ts          bigint NOT NULL,
-    key         bytea  NOT NULL,
-    fingerprint bytea  NOT NULL,
-    PRIMARY KEY (room, key)
+    ts          bigint NOT NULL
 );
 
 CREATE TABLE reactions (

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{AssertSqlSafe, Executor as _, PgPool, Postgres, SqlStr};
 
+use super::connect::RESTED;
 use super::sql::{Args, of_schema};
 use super::error::{asks_again, failed, is_broken, is_taken, too_slow};
 use crate::clock::{Random as _, SystemRandom};
@@ -26,6 +28,9 @@ pub(super) struct Client {
     pub(super) schema: String,
     pub(super) manner: Manner,
     pub(super) patience: Duration,
+    /// The connection that wrote last, and when. To give one back to the pool and to take one from it costs a
+    /// round trip, which the next batch would wait for.
+    pub(super) spare: Mutex<Option<(Held, Instant)>>,
 }
 
 /// What can be taken for granted of a connection.
@@ -131,13 +136,27 @@ impl Client {
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, Fault> {
         if self.manner == Manner::Own {
-            let mut held = self.hold().await?;
-            return held.fetch(sql, arguments).await.map_err(Fault::Sqlx);
+            let spare = self.take_spare().filter(|(_, since)| since.elapsed() < RESTED);
+            let mut held = match spare {
+                Some((held, _)) => held,
+                None => self.hold().await?,
+            };
+            let rows = held.fetch(sql, arguments).await;
+            if !held.busy {
+                let spare = Some((held, Instant::now()));
+                *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = spare;
+            }
+            return rows.map_err(Fault::Sqlx);
         }
         let mut tx = self.begin().await?;
         let rows = tx.fetch(sql, arguments).await.map_err(Fault::Sqlx)?;
         tx.commit().await?;
         Ok(rows)
+    }
+
+    /// The connection that wrote last, if it rests.
+    pub(super) fn take_spare(&self) -> Option<(Held, Instant)> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn again<F>(
@@ -251,7 +270,7 @@ impl From<Fault> for StoreError {
 /// that the connection failed, is closed, and the server ends what was open on it: nobody ever gets a
 /// connection with somebody else's transaction, which sqlx 0.9.0 would hand on after a
 /// `begin` that was dropped (sqlx#4393).
-struct Held {
+pub(super) struct Held {
     connection: Option<PoolConnection<Postgres>>,
     busy: bool,
     open: bool,

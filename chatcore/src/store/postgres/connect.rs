@@ -1,5 +1,6 @@
 //! Connections, set up so that what is acknowledged is on the disk.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
@@ -12,7 +13,7 @@ use super::rows::Fields;
 use crate::store::StoreError;
 
 /// A connection that has rested for longer is asked whether it is still there before it is used.
-const RESTED: Duration = Duration::from_secs(1);
+pub(super) const RESTED: Duration = Duration::from_secs(1);
 
 /// The oldest server that the statements are written for.
 const OLDEST: i64 = 140_000;
@@ -41,7 +42,7 @@ pub(super) fn client(options: PostgresOptions) -> Client {
             (pool_options.connect_lazy_with(connect), Manner::Own)
         }
     };
-    Client { pool, schema, manner, patience }
+    Client { pool, schema, manner, patience, spare: Mutex::default() }
 }
 
 fn pool(connect: PgConnectOptions, connections: u32, patience: Duration) -> PgPool {
@@ -64,6 +65,8 @@ fn with_settings(connect: PgConnectOptions, patience: Duration) -> PgConnectOpti
         ("enable_hashjoin", "off".to_owned()),
         ("enable_mergejoin", "off".to_owned()),
         ("jit", "off".to_owned()),
+        // To plan the statement that writes takes as long as to insert dozens of rows.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
     ])
 }
 

@@ -12,7 +12,7 @@ use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Entry, Message, Reaction};
 use crate::room::Command;
-use crate::store::sql::rows::entry_columns;
+use crate::store::sql::rows::{entry_columns, hex};
 use crate::store::{Committed, LogStore, Run, StoreError, Toward};
 
 /// A message as `$1` sees it.
@@ -53,7 +53,7 @@ const NEWER: &str = concat!(
 const MESSAGE: &str = concat!(
     "SELECT ",
     message_columns!(),
-    " FROM $.rooms r JOIN $.sends s ON s.room = r.pk AND s.key = $3 AND s.n > 0 \
+    " FROM $.rooms r JOIN $.sends s ON s.room = r.pk AND s.key = $3::text::uuid AND s.n > 0 \
      JOIN $.log l ON l.room = r.pk AND l.seq = s.seq AND l.seq > r.dead_seq WHERE r.id = $2"
 );
 
@@ -112,7 +112,7 @@ impl LogStore for PostgresStore {
     ) -> Result<Option<Message>, StoreError> {
         let mut args = Args::default();
         args.bind(viewer.as_str().to_owned()).bind(room.as_str().to_owned());
-        args.bind(id.to_bytes().to_vec());
+        args.bind(hex(&id.to_bytes()));
         let rows = self.client.read(MESSAGE, args.done()?).await?;
         rows.first().map(|row| self.message_from(row, room)).transpose()
     }

@@ -29,7 +29,7 @@ macro_rules! key {
 macro_rules! place {
     () => {
         "(SELECT s.seq FROM $.sends s \
-          WHERE s.room = r.pk AND s.key = decode(j.value ->> 1, 'hex') AND s.n > 0)"
+          WHERE s.room = r.pk AND s.key = (j.value ->> 1)::uuid AND s.n > 0)"
     };
 }
 
@@ -51,9 +51,9 @@ const fn sql(part: Part) -> &'static str {
         ),
         Part::Sends => concat!(
             key!(),
-            "s.seq, s.n, s.ts, encode(s.fingerprint, 'hex')))",
+            "s.seq, s.n, s.ts, replace(s.fingerprint::text, '-', '')))",
             asked!(),
-            "JOIN $.sends s ON s.room = r.pk AND s.key = decode(j.value ->> 1, 'hex'))"
+            "JOIN $.sends s ON s.room = r.pk AND s.key = (j.value ->> 1)::uuid)"
         ),
         Part::Messages => concat!(
             key!(),

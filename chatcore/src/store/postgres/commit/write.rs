@@ -9,7 +9,7 @@ use crate::room::{Changes, Member, Room, Views};
 use crate::store::StoreError;
 use crate::store::postgres::error::{corrupt, has_code};
 use crate::store::postgres::rows::signed;
-use crate::store::sql::rows::{kind_number, role_number, standing_number};
+use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::{Runs, Stretch};
 use crate::store::sql::views::Before;
 
@@ -89,8 +89,8 @@ const LOG: &str = "\
 
 const SENDS: &str = "\
 , names AS (INSERT INTO $.sends (room, seq, n, ts, key, fingerprint) \
-  SELECT e.* FROM go, unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bytea[], \
-    ?::bytea[]) AS e)";
+  SELECT e.* FROM go, unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[]::uuid[], \
+    ?::text[]::uuid[]) AS e)";
 
 const PENDING: &str = "\
 , pending AS (INSERT INTO $.runs_pending (made, messages, rooms, firsts, lasts) \
@@ -313,8 +313,8 @@ impl<'a> Writing<'a> {
             args.bind(column(&sends, |(_, send)| signed(send.seq.0)));
             args.bind(column(&sends, |(_, send)| signed(send.n)));
             args.bind(column(&sends, |(_, send)| send.ts.0));
-            args.bind(column(&sends, |((_, id), _)| id.to_bytes().to_vec()));
-            args.bind(column(&sends, |(_, send)| send.fingerprint.to_vec()));
+            args.bind(column(&sends, |((_, id), _)| hex(&id.to_bytes())));
+            args.bind(column(&sends, |(_, send)| hex(&send.fingerprint)));
         }
 
         let runs = Runs::of(Stretch::default(), entries, |room| self.number(room))?.new;

@@ -3,8 +3,13 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chatcore_servers::Postgres;
+use sqlx::Row as _;
 
 use super::*;
+
+mod faults;
+mod nodes;
+mod opening;
 
 /// A URL of a schema that nobody else has; `None`, having said so, where PostgreSQL is missing.
 fn url() -> Option<String> {
@@ -24,4 +29,10 @@ mod rooms {
 
 mod log {
     crate::log_store_suite!(in one, super::fresh);
+}
+
+/// Runs statements that say `$.` for the schema.
+async fn run(store: &PostgresStore, text: &str) {
+    let sql = sql::of_schema(text, &store.client.schema);
+    sqlx::raw_sql(sql).execute(&store.client.pool).await.expect("sound SQL");
 }
