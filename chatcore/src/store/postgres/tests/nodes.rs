@@ -69,7 +69,7 @@ async fn sends_from_three_nodes_leave_no_hole_and_do_not_lock_one_another_out() 
     for writer in writers.collect::<Vec<_>>() {
         writer.await.expect("no writer panics");
     }
-    drop(done);
+    done.send(()).expect("the reader listens");
     reading.await.expect("the reader is content");
     let mut all = 0;
     for room in &rooms {
