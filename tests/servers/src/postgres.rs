@@ -53,8 +53,7 @@ impl Postgres {
             format!("-cunix_socket_directories={}", path(&folder)),
             "-cmax_connections=200".to_owned(),
         ];
-        let mut guardian =
-            Guardian::of(&server.each_ref().map(String::as_str), &folder, user);
+        let mut guardian = Guardian::of(&server.each_ref().map(String::as_str), &folder, user);
         let server = guardian.launch();
         let started = Self { folder, running: Mutex::new(Running { guardian, server }) };
         started.wait_until_ready();

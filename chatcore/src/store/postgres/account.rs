@@ -122,8 +122,7 @@ impl AccountStore for PostgresStore {
             " FROM $.account_names n JOIN $.accounts a ON a.pk = n.account \
              WHERE n.kind = $1 AND n.key = $2"
         );
-        let key =
-            Args::default().bind(name_kind_number(key.kind)).bind(key.key.clone()).done()?;
+        let key = Args::default().bind(name_kind_number(key.kind)).bind(key.key.clone()).done()?;
         self.client.read(find, key).await?.first().map(record).transpose()
     }
 

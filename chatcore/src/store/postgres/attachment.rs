@@ -23,8 +23,11 @@ macro_rules! columns {
 }
 
 /// A file that is whole and not released.
-const FIND: &str =
-    concat!("SELECT ", columns!(), " FROM $.attachments a WHERE a.id = $1 AND a.state BETWEEN 2 AND 5");
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM $.attachments a WHERE a.id = $1 AND a.state BETWEEN 2 AND 5"
+);
 
 const RESERVE: &str = "\
 INSERT INTO $.attachments (id, owner, state, created_at, size) SELECT $1, $2, 1, $3, $4 FROM (\
@@ -69,10 +72,7 @@ fn attachment(row: &PgRow) -> Result<Attachment, StoreError> {
     let hash = ContentHash(row.bytes()?);
     let usage = match state {
         2 => Usage::Waiting,
-        3 => Usage::Message {
-            room: RoomId::parse(row.take()?).map_err(corrupt)?,
-            seq: row.seq()?,
-        },
+        3 => Usage::Message { room: RoomId::parse(row.take()?).map_err(corrupt)?, seq: row.seq()? },
         4 => Usage::Avatar,
         5 => Usage::Shared,
         _ => return Err(corrupt("an unknown state of a file")),
@@ -121,8 +121,7 @@ impl AttachmentStore for PostgresStore {
             Keep::Shared => (5, Usage::Shared),
         };
         let mut args = Args::default();
-        let mut steps =
-            vec![(LOCK, args.bind(id.as_str().to_owned()).clone().done()?)];
+        let mut steps = vec![(LOCK, args.bind(id.as_str().to_owned()).clone().done()?)];
         args.bind(owner.as_str().to_owned());
         if keep == Keep::Avatar {
             steps.push((RELEASE_PICTURE, args.clone().done()?));

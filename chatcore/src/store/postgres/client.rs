@@ -10,8 +10,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{AssertSqlSafe, Executor as _, PgPool, Postgres, SqlStr};
 
 use super::connect::RESTED;
-use super::sql::{Args, of_schema};
 use super::error::{asks_again, failed, is_broken, is_taken, too_slow};
+use super::sql::{Args, of_schema};
 use crate::clock::{Random as _, SystemRandom};
 use crate::store::StoreError;
 

@@ -125,7 +125,9 @@ pub(super) async fn assert_durable(client: &Client) -> Result<(), StoreError> {
         ));
     }
     if standby {
-        return refuse("the PostgreSQL server is a standby, which only reads: name its primary".into());
+        return refuse(
+            "the PostgreSQL server is a standby, which only reads: name its primary".into(),
+        );
     }
     Ok(())
 }
@@ -142,4 +144,3 @@ pub(super) fn refused(error: StoreError) -> StoreError {
         Err(cause) => StoreError::Corrupt(cause),
     }
 }
-

@@ -38,7 +38,8 @@ pub(super) async fn migrate(client: &Client) -> Result<Epoch, StoreError> {
     tx.script(format!("SET LOCAL search_path TO {schema}")).await?;
     let tables = "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = $1";
     if number(&mut tx, client, tables, name.clone()).await? == 0 {
-        let table = "CREATE TABLE chatcore_migrations (version bigint PRIMARY KEY, name text NOT NULL)";
+        let table =
+            "CREATE TABLE chatcore_migrations (version bigint PRIMARY KEY, name text NOT NULL)";
         tx.script(table.to_owned()).await?;
     }
     let done = applied(&mut tx, client, name).await?;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::id::{RoomId, UserId};
 use super::views::{Before, Questions, RoomRow};
+use crate::id::{RoomId, UserId};
 use crate::room::{Changes, Member, Views};
 
 /// What was read or written lately of rooms and members, up to a bound.

@@ -84,13 +84,25 @@ macro_rules! fields {
 
             /// A member, where an outer join may have found none.
             pub(super) fn maybe_member(&mut self) -> Result<Option<Member>, StoreError> {
-                let absent = sqlx::Row::try_get::<Option<&str>, _>(self.row, self.next).map_err(failed)?.is_none();
+                let absent = sqlx::Row::try_get::<Option<&str>, _>(self.row, self.next)
+                    .map_err(failed)?
+                    .is_none();
                 if absent { Ok(None) } else { self.member().map(Some) }
             }
 
-            pub(super) fn entry(&mut self, room: &RoomId, epoch: &Epoch) -> Result<Entry, StoreError> {
-                let cells =
-                    (self.take()?, self.take()?, self.take()?, self.take()?, self.take()?, self.take()?);
+            pub(super) fn entry(
+                &mut self,
+                room: &RoomId,
+                epoch: &Epoch,
+            ) -> Result<Entry, StoreError> {
+                let cells = (
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                );
                 entry_from(cells, room, epoch)
             }
         }

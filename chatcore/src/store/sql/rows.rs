@@ -71,7 +71,8 @@ pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> 
 }
 
 /// The values of `member_columns`.
-pub(in crate::store) type MemberCells = (String, i64, Option<i64>, i64, Option<i64>, i64, i64, i64, i64);
+pub(in crate::store) type MemberCells =
+    (String, i64, Option<i64>, i64, Option<i64>, i64, i64, i64, i64);
 
 pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreError> {
     let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, delivered) =

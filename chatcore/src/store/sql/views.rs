@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use serde::{Deserialize, Serialize};
 use super::corrupt;
 use super::rows::{
     EntryCells, MemberCells, RoomCells, entry_from, hex, member_from, room_from, unhex,
@@ -15,6 +14,7 @@ use crate::room::{
     Command, Member, MessageState, PriorSend, ReactionCount, Room, Upload, View, Views,
 };
 use crate::store::StoreError;
+use serde::{Deserialize, Serialize};
 
 /// A room as a database keeps it.
 #[derive(Clone, Debug)]
@@ -301,6 +301,9 @@ fn asked<T>(questions: &[T], index: usize) -> Result<&T, StoreError> {
     questions.get(index).ok_or_else(|| corrupt("an answer to no question"))
 }
 
-pub(in crate::store) fn view<'v>(views: &'v mut Views, room: &RoomId) -> Result<&'v mut View, StoreError> {
+pub(in crate::store) fn view<'v>(
+    views: &'v mut Views,
+    room: &RoomId,
+) -> Result<&'v mut View, StoreError> {
     views.rooms.get_mut(room).ok_or_else(|| corrupt("a room that was not asked for"))
 }

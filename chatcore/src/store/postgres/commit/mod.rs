@@ -185,8 +185,7 @@ async fn attempt(
 /// Begins a transaction with the rooms locked, in an order that is the same for everybody. What is read
 /// after this is what was committed before.
 async fn lock(store: &PostgresStore, rooms: &[RoomId]) -> Result<Tx, Fault> {
-    const LOCK: &str =
-        "SELECT 1 FROM $.rooms WHERE id = ANY ($1) ORDER BY pk FOR NO KEY UPDATE";
+    const LOCK: &str = "SELECT 1 FROM $.rooms WHERE id = ANY ($1) ORDER BY pk FOR NO KEY UPDATE";
     let rooms: Vec<_> = rooms.iter().map(RoomId::as_str).collect();
     let arguments = Args::default().bind(rooms).done()?;
     let mut tx = store.client.begin().await?;

@@ -118,7 +118,9 @@ impl Checks {
             script.text(" SELECT count(*) FROM go");
             return;
         }
-        script.text(" SELECT (CASE WHEN NOT EXISTS (SELECT 1 FROM go) THEN 0 ELSE 1 / (CASE WHEN true");
+        script.text(
+            " SELECT (CASE WHEN NOT EXISTS (SELECT 1 FROM go) THEN 0 ELSE 1 / (CASE WHEN true",
+        );
         for (part, number) in self.0 {
             script.text(" AND (SELECT count(*) FROM ");
             script.text(part);

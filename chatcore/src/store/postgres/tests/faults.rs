@@ -96,7 +96,8 @@ async fn transaction_that_the_host_left_open_takes_nothing_of_ours_with_it() {
         // As sqlx may hand it on: in a transaction that nobody will end.
         let mut connection = pool.acquire().await.expect("a connection");
         sqlx::raw_sql("BEGIN").execute(&mut *connection).await.expect("it begins");
-        dirty += sqlx::query_scalar::<_, i64>(begun).fetch_one(&mut *connection).await.expect("a row");
+        dirty +=
+            sqlx::query_scalar::<_, i64>(begun).fetch_one(&mut *connection).await.expect("a row");
         drop(connection);
         let sent = scene.send("ann", &room, &round.to_string(), "hi").await.expect("she may");
         let mut connection = pool.acquire().await.expect("a connection");
@@ -227,7 +228,8 @@ async fn faults_of_the_server_are_told_apart() {
         ("XX001", "Corrupt"),
         ("42P01", "Corrupt"),
     ] {
-        let raise = format!("DO $do$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{code}'; END $do$");
+        let raise =
+            format!("DO $do$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{code}'; END $do$");
         let error = sqlx::raw_sql(sqlx::AssertSqlSafe(raise)).execute(&store.client.pool).await;
         let failed = error::failed(error.expect_err("it is raised"));
         assert!(format!("{failed:?}").starts_with(kind), "{code}: {failed:?}");

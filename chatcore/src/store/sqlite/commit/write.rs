@@ -14,8 +14,8 @@ use crate::store::sql::views::Before;
 use crate::store::sqlite::error::{corrupt, failed};
 use crate::store::sqlite::names::{Key, Name, Slice, pack};
 
-use crate::store::sqlite::script::Script;
 use crate::store::StoreError;
+use crate::store::sqlite::script::Script;
 
 /// Teaches a connection the statements that write.
 pub(in crate::store::sqlite) async fn prepare(
