@@ -36,7 +36,9 @@ impl Postgres {
         let folder = tempfile::Builder::new()
             .prefix("chatcore-pg-")
             // The path of a socket may have no more than 107 bytes.
-            .tempdir_in(Some(std::env::temp_dir()).filter(is_short).unwrap_or("/tmp".into()))
+            .tempdir_in(
+                Some(std::env::temp_dir()).filter(|dir| is_short(dir)).unwrap_or("/tmp".into()),
+            )
             .expect("a temporary folder")
             .keep();
         let user = other_user();
@@ -154,7 +156,7 @@ fn installed() -> Vec<PathBuf> {
     versions.into_iter().map(|version| version.join("bin")).collect()
 }
 
-fn is_short(folder: &PathBuf) -> bool {
+fn is_short(folder: &Path) -> bool {
     folder.as_os_str().len() < 60
 }
 

@@ -49,8 +49,7 @@ const CREATE: &str = concat!(
 );
 
 /// The first row says whether there is such an account.
-const SET_EMAIL: &str = concat!(
-    "WITH own AS MATERIALIZED (SELECT pk FROM $.accounts WHERE id = $3 FOR UPDATE), \
+const SET_EMAIL: &str = "WITH own AS MATERIALIZED (SELECT pk FROM $.accounts WHERE id = $3 FOR UPDATE), \
      taken AS MATERIALIZED (SELECT DISTINCT n.kind FROM $.account_names n \
        WHERE n.kind = 2 AND n.key = $2 AND NOT EXISTS (SELECT 1 FROM own WHERE own.pk = n.account)), \
      free AS MATERIALIZED (SELECT pk FROM own WHERE NOT EXISTS (SELECT 1 FROM taken)), \
@@ -59,8 +58,7 @@ const SET_EMAIL: &str = concat!(
      named AS (INSERT INTO $.account_names SELECT 2, $2, free.pk FROM free WHERE NOT EXISTS ( \
        SELECT 1 FROM $.account_names n WHERE n.kind = 2 AND n.key = $2)), \
      set AS (UPDATE $.accounts a SET email = $1 FROM free WHERE a.pk = free.pk) \
-     SELECT NULL::bigint FROM own UNION ALL SELECT kind FROM taken, own"
-);
+     SELECT NULL::bigint FROM own UNION ALL SELECT kind FROM taken, own";
 
 fn record(row: &PgRow) -> Result<AccountRecord, StoreError> {
     let mut fields = Fields::of(row);
