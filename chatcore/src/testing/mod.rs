@@ -166,3 +166,18 @@ impl Together {
         assert!(failed.is_empty(), "{} of {all} cases failed: {failed:?}", failed.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Together;
+
+    #[tokio::test]
+    #[should_panic(expected = "1 of 3 cases failed: [\"fails\"]")]
+    async fn a_case_that_fails_is_named_and_fails_the_test() {
+        let mut cases = Together::default();
+        cases.add("holds", async {});
+        cases.add("fails", async { panic!("as it should") });
+        cases.add("holds too", async {});
+        cases.run().await;
+    }
+}

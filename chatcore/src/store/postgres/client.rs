@@ -188,8 +188,7 @@ impl Client {
         let milliseconds = self.patience.as_millis();
         let sql = match self.manner {
             Manner::Own => BEGIN.to_owned(),
-            Manner::Pooled => format!("{BEGIN};{}", settings(milliseconds)),
-            Manner::Hosts => format!("{CLEAN};{BEGIN};{}", settings(milliseconds)),
+            Manner::Pooled | Manner::Hosts => format!("{BEGIN};{}", settings(milliseconds)),
         };
         held.script(sql).await.map_err(Fault::Sqlx)?;
         Ok(Tx(held))
@@ -301,7 +300,11 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take().filter(|_| self.busy || self.open) {
+        // To give one back takes a task, which there is no runtime for when a program ends.
+        let ends = || tokio::runtime::Handle::try_current().is_err();
+        if let Some(connection) = self.connection.take()
+            && (self.busy || self.open || ends())
+        {
             drop(connection.detach());
         }
     }

@@ -298,11 +298,23 @@ async fn zero_in_a_name_finds_nobody() {
 #[tokio::test]
 async fn closed_store_says_so() {
     let Some((store, ())) = fresh().await else { return };
-    let scene = Scene::of(store);
-    let room = scene.public("general", "ann", &[]).await;
-    drop(scene);
-    let Some((store, ())) = fresh().await else { return };
+    let room = RoomId::parse("general").expect("a sound id");
     store.close().await;
     let read = store.entries(&room, Seq::START, 1).await;
     assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+}
+
+#[test]
+fn store_may_outlive_the_runtime_that_it_was_used_in() {
+    let Some(url) = url() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let scene = runtime.block_on(async {
+        let scene = Scene::of(PostgresStore::open(&url).await.expect("it opens"));
+        let room = scene.public("general", "ann", &[]).await;
+        scene.says("ann", &room, "hi").await;
+        scene
+    });
+    drop(runtime);
+    drop(scene);
 }
