@@ -21,6 +21,9 @@ pub fn chromedriver() -> Option<PathBuf> {
 }
 
 /// The program that keeps terminals.
+///
+/// # Panics
+/// As [`require`].
 pub fn tmux() -> Option<PathBuf> {
-    require(&["tmux"])
+    require(&["tmux"], &[])
 }
