@@ -59,6 +59,13 @@ fn record(row: &PgRow) -> Result<SessionRecord, StoreError> {
     Ok(SessionRecord { session, family, refresh })
 }
 
+/// The ticket of that hash, of a row that says whose it is and how long it lasts.
+fn ticket(row: &PgRow, hash: &SecretHash) -> Result<Ticket, StoreError> {
+    let mut fields = Fields::of(row);
+    let (session, expires_at) = (session_id(&mut fields)?, fields.time()?);
+    Ok(Ticket { hash: hash.clone(), session, expires_at })
+}
+
 /// How many rows stay beside a new one.
 pub(super) fn older_ones(keep: usize) -> i64 {
     i64::try_from(keep.saturating_sub(1)).unwrap_or(i64::MAX)
@@ -151,16 +158,18 @@ impl SessionStore for PostgresStore {
         Ok(!self.client.write_alone(key, PUT_TICKET, args.done()?).await?.is_empty())
     }
 
+    async fn ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError> {
+        let find = "SELECT session, expires_at FROM $.tickets WHERE hash = $1";
+        let args = Args::default().bind(bytes(hash)).done()?;
+        let found = self.client.read(find, args).await?;
+        found.first().map(|row| ticket(row, hash)).transpose()
+    }
+
     async fn take_ticket(&self, hash: &SecretHash) -> Result<Option<Ticket>, StoreError> {
         let take = "DELETE FROM $.tickets WHERE hash = $1 RETURNING session, expires_at";
         let args = Args::default().bind(bytes(hash)).done()?;
         let taken = self.client.write(take, args).await?;
-        let ticket = taken.first().map(|row| {
-            let mut fields = Fields::of(row);
-            let (session, expires_at) = (session_id(&mut fields)?, fields.time()?);
-            Ok(Ticket { hash: hash.clone(), session, expires_at })
-        });
-        ticket.transpose()
+        taken.first().map(|row| ticket(row, hash)).transpose()
     }
 
     async fn remove_expired_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
