@@ -46,7 +46,8 @@ struct Options {
     #[arg(long, env = "CHATCORE_DATA", default_value = "chatcore-data", value_name = "DIR")]
     data: PathBuf,
 
-    /// Where accounts, rooms and messages are kept: `sqlite:PATH` or `memory:` [default: sqlite:DATA/chat.db]
+    /// Where accounts, rooms and messages are kept: `sqlite:PATH`, `memory:`, or with `--features
+    /// postgres` `postgres://USER:PASSWORD@HOST/DATABASE` [default: sqlite:DATA/chat.db]
     #[arg(long, env = "CHATCORE_STORE", value_name = "URL")]
     store: Option<String>,
 

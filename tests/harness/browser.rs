@@ -29,7 +29,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one; `None`, having said so, if the machine has none (see [`services::require`]).
+    /// Starts one; `None`, having said so, if the machine has none (see [`services::chromium`]).
     pub async fn start() -> Option<Self> {
         let (chromium, driver) = (services::chromium()?, services::chromedriver()?);
         let profile = tempfile::tempdir().expect("a temporary directory");

@@ -23,7 +23,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Opens one in which `script` runs, a line for the shell; `None`, having said so, if the machine
-    /// has no tmux (see [`services::require`]).
+    /// has no tmux (see [`services::tmux`]).
     pub fn open((columns, rows): (u16, u16), script: &str) -> Option<Self> {
         let tmux = services::tmux()?;
         let dir = tempfile::tempdir().expect("a temporary directory");
