@@ -9,8 +9,11 @@ pub mod browser;
 pub mod http;
 pub mod local;
 pub mod process;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod server;
 pub mod services;
+pub mod smtp;
 pub mod terminal;
 pub mod ws;
 
