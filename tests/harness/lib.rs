@@ -11,8 +11,11 @@ pub mod http;
 pub mod lab;
 pub mod local;
 pub mod process;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod server;
 pub mod services;
+pub mod smtp;
 pub mod terminal;
 pub mod ws;
 
