@@ -76,6 +76,7 @@ static ASSETS: &[Asset] = assets![
     "room-view.js" SCRIPT,
     "room.js" SCRIPT,
     "rooms-view.js" SCRIPT,
+    "search-view.js" SCRIPT,
     "sender.js" SCRIPT,
     "session.js" SCRIPT,
     "settings-view.js" SCRIPT,

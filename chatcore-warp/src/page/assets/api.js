@@ -128,6 +128,8 @@ export const api = {
   react: (name, one, emoji, on) => call(on ? 'PUT' : 'DELETE', message(name, one, `/reactions/${id(emoji)}`)),
   pin: (name, one, on) => call(on ? 'PUT' : 'DELETE', room(name, `/pins/${id(one)}`)),
 
+  search: (fields) => call('GET', `search?${new URLSearchParams(fields)}`),
+
   upload: (file, how) => sendFile('POST', 'attachments', file, how),
   avatarUrl: (user, version) => new URL(`users/${id(user)}/avatar?${version}`, base).href,
   fileUrl: (file) => new URL(`attachments/${id(file.id)}/${id(file.name)}`, base).href,

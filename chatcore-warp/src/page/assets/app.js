@@ -15,6 +15,7 @@ import { forgetQuotes } from './quote.js';
 import { openWrite } from './room-dialogs.js';
 import { drawHead, drawTyping, setUpRoom } from './room-view.js';
 import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
+import { openSearch } from './search-view.js';
 import { session } from './session.js';
 import { applyTheme } from './settings.js';
 import { openSettings } from './settings-view.js';
@@ -36,6 +37,12 @@ session.open = (id) => {
   shown?.catch(() => {
     // The edge of the timeline says so, and offers to try again.
   });
+};
+
+session.jump = (room, message, seq) => {
+  session.open(room);
+  // The room is drawn before the next frame is.
+  requestAnimationFrame(() => requestAnimationFrame(() => timeline.jump(message, seq)));
 };
 
 /** The room that the address names: a reload, another tab and the way back find it there. */
@@ -163,6 +170,7 @@ byId('me').addEventListener('click', openSettings);
 byId('write').addEventListener('click', openWrite);
 byId('help').addEventListener('click', openHelp);
 byId('logout').addEventListener('click', logOut);
+byId('search').replaceWith(iconButton('search', t('search'), openSearch, { id: 'search', 'data-testid': 'search' }));
 byId('settings').replaceWith(iconButton('settings', t('settings'), openSettings, { id: 'settings', 'data-testid': 'settings' }));
 people.addEventListener('named', calmly(drawRooms, 100));
 addEventListener('hashchange', follow);

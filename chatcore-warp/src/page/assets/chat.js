@@ -137,7 +137,7 @@ export class Chat extends EventTarget {
   /** Puts a room on the screen; null for none. */
   show(id) {
     const room = this.rooms.get(id) ?? null;
-    if (room && room !== this.current) room.readAtOpen = room.readN;
+    if (room && room !== this.current) room.readAtOpen = room.unread > 0 ? room.readN : undefined;
     this.current = room;
     this.#tell('room');
     this.#tell('rooms');

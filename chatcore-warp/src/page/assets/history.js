@@ -12,8 +12,13 @@ export class History {
     this.#told = told;
   }
 
-  async #read(room, anchor, seq, take) {
-    if (room.loading > 0) return false;
+  #read(room, anchor, seq, take) {
+    if (room.loading > 0) return Promise.resolve(false);
+    room.reading = this.#readNow(room, anchor, seq, take);
+    return room.reading;
+  }
+
+  async #readNow(room, anchor, seq, take) {
     room.loading += 1;
     const { epoch, last } = room;
     try {
@@ -51,13 +56,16 @@ export class History {
   }
 
   /** What is around a place. */
-  around(room, seq) {
+  async around(room, seq) {
+    // What is on its way belongs to where one was.
+    while (room.loading > 0) await room.reading.catch(() => {});
     room.detach();
     return this.#read(room, 'around', seq, (page, complete) => room.replace(page, complete));
   }
 
   /** The newest. */
-  newest(room) {
+  async newest(room) {
+    while (room.loading > 0) await room.reading.catch(() => {});
     room.toHead();
     this.#told(room);
     return this.earlier(room);

@@ -5,11 +5,12 @@ import { byId, el } from './dom.js';
 import { t } from './i18n.js';
 import { toggleMembers } from './members-view.js';
 import { neighbour } from './rooms-view.js';
+import { openSearch } from './search-view.js';
 import { session } from './session.js';
 
 const KEYS = [
   ['keys.everywhere', [
-    ['?', 'keys.help'], ['Ctrl K', 'keys.find'], ['Alt ↑ / ↓', 'keys.rooms'], ['Alt Shift ↑ / ↓', 'keys.unread'],
+    ['?', 'keys.help'], ['Ctrl K', 'keys.find'], ['Ctrl Shift F', 'search'], ['Alt ↑ / ↓', 'keys.rooms'], ['Alt Shift ↑ / ↓', 'keys.unread'],
     ['Ctrl M', 'keys.members'], ['/', 'keys.write'], ['Esc', 'keys.close'],
   ]],
   ['keys.writing', [
@@ -45,6 +46,7 @@ export function setUpKeyboard({ timeline, composer }) {
       action();
     };
     if (control && !altKey && key.toLowerCase() === 'k') act(() => byId('room-filter').focus());
+    else if (control && !altKey && shiftKey && key.toLowerCase() === 'f') act(openSearch);
     else if (control && !altKey && key.toLowerCase() === 'm') act(() => session.chat.current && toggleMembers());
     else if (altKey && !control && (key === 'ArrowUp' || key === 'ArrowDown')) {
       act(() => {

@@ -4,6 +4,8 @@
 export const session = {
   me: null,
   chat: null,
-  /** Puts a room on the screen; null for none. Set where the page begins. */
+  /** Puts a room on the screen; null for none. Set, as the next, where the page begins. */
   open: () => {},
+  /** Goes to a message of a room, which is at this place. */
+  jump: () => {},
 };
