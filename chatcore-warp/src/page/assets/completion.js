@@ -53,6 +53,11 @@ export class Completion {
       .sort((a, b) => a.name.localeCompare(b.name)).slice(0, MOST);
   }
 
+  #written() {
+    const { value, selectionStart: caret } = this.#text;
+    return WORD.exec(value.slice(0, caret))?.[1]?.toLowerCase() === this.#found[this.#at].handle.toLowerCase();
+  }
+
   #draw() {
     this.#box.hidden = this.#found.length === 0;
     this.#box.replaceChildren(...this.#found.map(({ user, name, handle }, i) => el(
@@ -79,6 +84,13 @@ export class Completion {
       case 'ArrowDown': this.#at = (this.#at + 1) % count; break;
       case 'ArrowUp': this.#at = (this.#at + count - 1) % count; break;
       case 'Enter':
+        // What is written out already needs no completing: the key is for sending.
+        if (this.#written()) {
+          this.close();
+          return false;
+        }
+        this.#choose(this.#at);
+        return true;
       case 'Tab': this.#choose(this.#at); return true;
       case 'Escape': this.close(); return true;
       default: return false;

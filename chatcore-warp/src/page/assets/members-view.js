@@ -29,7 +29,7 @@ async function read(which) {
 function actions(member) {
   const { user, role } = member;
   const own = room.role;
-  const change = (fields) => () => changeMember(room.id, user, fields).then(reload);
+  const change = (fields) => () => changeMember(room, user, fields).then(reload);
   const below = outranks(own, role) && room.moderates;
   const muted = member.muted_until > Date.now();
   const sanction = (action) => () => openSanction(room, user, { title: t(`member.${action}`), action, testid: `member-${action}` });

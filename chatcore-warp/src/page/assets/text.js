@@ -53,7 +53,7 @@ export function textNodes(text, me) {
   return parse(text).map((piece) => {
     if (piece.link) return el('a', { href: piece.link, target: '_blank', rel: 'noopener noreferrer nofollow' }, piece.text);
     if (piece.code) return el('code', {}, piece.code);
-    if (piece.block) return el('pre', {}, el('code', {}, piece.block));
+    if (piece.block) return el('pre', { tabIndex: 0 }, el('code', {}, piece.block));
     if (!piece.mention) return piece.text;
     const called = me && piece.mention.toLowerCase() === me.toLowerCase();
     return el('span', { className: called ? 'mention to-me' : 'mention' }, piece.text);
