@@ -1,7 +1,6 @@
 //! How it looks: to those who see it, and to those who have it read to them.
 //!
-//! The pictures are kept in `target/pictures`, or in the folder that `CHATCORE_PICTURES` names: that is
-//! how the one of the README is made.
+//! The pictures are kept in `target/pictures`; `page.png` is that of the README.
 
 use std::path::PathBuf;
 
@@ -12,13 +11,8 @@ use super::Page;
 
 /// Where pictures go.
 fn folder() -> PathBuf {
-    let folder = std::env::var_os("CHATCORE_PICTURES").map_or_else(
-        || {
-            let this = std::env::current_exe().expect("a test has a path");
-            this.ancestors().nth(3).expect("it lies below the target directory").join("pictures")
-        },
-        |named| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(named),
-    );
+    let this = std::env::current_exe().expect("a test has a path");
+    let folder = this.ancestors().nth(3).expect("it lies below the target directory").join("pictures");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

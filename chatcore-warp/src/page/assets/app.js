@@ -107,6 +107,8 @@ async function begin() {
     drawState();
     if (room === chat.current?.id) timeline.draw();
   });
+  // Whoever writes wants to see it, wherever they were reading.
+  on('sent', (room) => { if (room === chat.current?.id) timeline.toNewest(); });
   on('entry', (entry) => {
     spoken(entry);
     membersHeard(entry);

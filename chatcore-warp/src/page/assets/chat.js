@@ -18,8 +18,8 @@ const WINDOW = 256;
 const ACK_AFTER_MS = 2_000;
 
 /**
- * Events: `rooms` (the list), `room` (the open one changed), `items` (detail: room id), `entry`
- * (detail: a live one), `signals` (detail: room), `state`, `end`.
+ * Events: `rooms` (the list), `room` (the open one changed), `items` and `sent` (detail: room id),
+ * `entry` (detail: a live one), `signals` (detail: room), `state`, `end`.
  */
 export class Chat extends EventTarget {
   rooms = new Map();
@@ -148,7 +148,7 @@ export class Chat extends EventTarget {
   read() {
     const room = this.current;
     if (!room || room.unread === 0) return;
-    room.readN = room.headN;
+    room.readAll();
     this.#tell('rooms');
     this.#connection.request('mark_read', { room: room.id, seq: room.last }).catch(() => {
       // The next one says it again: marks only go forward.
@@ -202,7 +202,7 @@ export class Chat extends EventTarget {
       this.signals.wrote(room, entry.user);
       // Who writes has read what was there; oneself only if nothing else was unread, as on the server.
       if (entry.user !== this.#me.id) this.#mark(room, { user: entry.user, read_seq: entry.seq });
-      else if (room.unread === 1) room.readN = room.headN;
+      else if (room.unread === 1) room.readAll();
     } else {
       if (entry.kind === 'role' && entry.target === this.#me.id) room.role = entry.role;
       if (room === this.current) this.#tell('room');
@@ -221,7 +221,7 @@ export class Chat extends EventTarget {
     room.marks.set(user, seq);
     if (user === this.#me.id) {
       // On another device, perhaps.
-      if (seq >= room.last) room.readN = room.headN;
+      if (seq >= room.last) room.readAll();
       else if (room.unread > 0) this.refreshSoon();
       this.#tell('rooms');
     }
@@ -284,6 +284,7 @@ export class Chat extends EventTarget {
   send(room, { text, attachments, reply_to }) {
     const message = this.outbox.add({ room, user: this.#me.id, text, attachments, reply_to });
     this.#tell('items', message.room);
+    this.#tell('sent', message.room);
     this.sender.flush();
   }
 

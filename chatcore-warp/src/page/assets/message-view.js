@@ -68,7 +68,7 @@ export function messageRow(message, { head, seen }) {
   const mine = message.user === session.me?.id;
   const when = timeText(message.ts);
   const row = el('article', {
-    className: `message${head ? ' head' : ''}${mine ? ' mine' : ''}${message.pinned ? ' pinned' : ''}`, tabIndex: -1,
+    className: `message${head ? ' head' : ''}${mine ? ' mine' : ''}${message.mentions?.includes(session.me?.id) ? ' calls-me' : ''}`, tabIndex: -1,
     'aria-label': t('message.of', { name: people.name(message.user), time: when }),
     'data-testid': 'message', 'data-seq': message.seq, 'data-state': message.state,
   });

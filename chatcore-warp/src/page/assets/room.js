@@ -62,7 +62,7 @@ export class Room {
     this.members = summary.members;
     this.headN = Math.max(this.headN ?? 0, summary.head_n ?? 0);
     this.readN = Math.max(this.readN ?? 0, summary.read_n ?? 0);
-    this.mentions = summary.unread_mentions ?? summary.mentions ?? 0;
+    this.mentions = summary.mentions ?? 0;
   }
 
   get name() {
@@ -113,6 +113,12 @@ export class Room {
     return Math.max(0, this.headN - this.readN);
   }
 
+  /** All that there is has been read. */
+  readAll() {
+    this.readN = this.headN;
+    this.mentions = 0;
+  }
+
   /** Takes in one entry of the log. `old`: known already. `gap`: something is missing before it. */
   apply(entry) {
     if (entry.epoch !== this.epoch) return 'gap';
@@ -129,6 +135,7 @@ export class Room {
     switch (entry.kind) {
       case 'message':
         this.headN = Math.max(this.headN, entry.n ?? 0);
+        if (entry.user !== this.me && entry.mentions?.includes(this.me)) this.mentions += 1;
         if (!message) this.#arrived({ ...entry, reactions: [], settled: 0 });
         return;
       case 'edit':
