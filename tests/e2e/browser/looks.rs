@@ -12,7 +12,8 @@ use super::Page;
 /// Where pictures go.
 fn folder() -> PathBuf {
     let this = std::env::current_exe().expect("a test has a path");
-    let folder = this.ancestors().nth(3).expect("it lies below the target directory").join("pictures");
+    let folder =
+        this.ancestors().nth(3).expect("it lies below the target directory").join("pictures");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

@@ -108,7 +108,7 @@ async fn an_owner_gives_roles_mutes_and_sends_out_and_the_other_sees_it() {
     page.click("member-ban").await;
     page.click("member-ban-submit").await;
     other.appears("no-room").await;
-    other.until("document.querySelectorAll('.room-button').length === 0").await;
+    other.until("!document.querySelector('[data-testid=joined-room]')").await;
     page.until(&format!("!document.querySelector(\"{row}\")")).await;
     let members = ann.http.get(&format!("/api/v1/rooms/{room}/members")).await.expect(200).json();
     assert_eq!(members["members"].as_array().map(Vec::len), Some(1), "{}", json!(members));
