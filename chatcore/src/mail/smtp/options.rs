@@ -140,8 +140,9 @@ fn sender(value: &str) -> Result<Mailbox, MailError> {
 
 /// Undoes percent-encoding.
 fn decoded(text: &str) -> Result<String, MailError> {
-    // The crate has no function of its own for it, but for pairs, where a plus is a blank.
-    let pair = format!("x={}", text.replace('+', "%2B"));
+    // The crate has no function of its own for it, but for pairs, where a plus is a blank and an
+    // ampersand begins the next.
+    let pair = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
     let value = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value);
     match value {
         Some(value) if !value.contains(['\u{fffd}', '\0']) => Ok(value.into_owned()),
