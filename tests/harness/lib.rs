@@ -5,6 +5,7 @@
 //! directories, and processes end when their owner is dropped. A helper that cannot do its work
 //! panics, and says why.
 
+pub mod axe;
 pub mod browser;
 pub mod http;
 #[cfg(target_os = "linux")]

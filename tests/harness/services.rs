@@ -27,3 +27,11 @@ pub fn chromedriver() -> Option<PathBuf> {
 pub fn tmux() -> Option<PathBuf> {
     require(&["tmux"], &[])
 }
+
+/// An interpreter of Python, and with it pip.
+///
+/// # Panics
+/// As [`require`].
+pub fn python() -> Option<PathBuf> {
+    require(&["python3"], &[])
+}
