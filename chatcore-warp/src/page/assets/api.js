@@ -37,8 +37,12 @@ function read(status, text, retryAfter) {
   throw new Problem(status, answer, (Number(retryAfter) || 0) * 1000);
 }
 
+/** What is being read. Whoever logs out no longer wants it, and may not have it any more. */
+let reading = new AbortController();
+
 async function call(method, path, body) {
   const request = { method, headers: { accept: 'application/json' }, credentials: 'same-origin' };
+  if (method === 'GET') request.signal = reading.signal;
   if (body !== undefined) {
     request.headers['content-type'] = 'application/json';
     request.body = JSON.stringify(body);
@@ -98,7 +102,10 @@ export const api = {
   register: (account) => call('POST', 'accounts', { ...account, device, cookie: true }),
   confirm: (email, code) => call('POST', 'accounts/confirm', { email, code, device, cookie: true }),
   login: (login, password) => call('POST', 'sessions', { login, password, device, cookie: true }),
-  logout: () => call('DELETE', 'sessions/current'),
+  logout: () => {
+    reading.abort();
+    return call('DELETE', 'sessions/current').finally(() => { reading = new AbortController(); });
+  },
   requestReset: (email) => call('POST', 'password-resets', { email }),
   reset: (email, code, password) => call('POST', 'password-resets/confirm', { email, code, password }),
 
