@@ -54,7 +54,8 @@ impl Terminal {
 
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(&self.tmux);
-        command.arg("-S").arg(self.dir.path().join("socket")).args(["-u", name]);
+        // Not a server of its own, which would outlive the test, while ours is not ready.
+        command.arg("-N").arg("-S").arg(self.dir.path().join("socket")).args(["-u", name]);
         command.env("LC_ALL", "C.UTF-8").env_remove("TMUX");
         command
     }
