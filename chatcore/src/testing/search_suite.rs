@@ -19,8 +19,11 @@ use crate::testing::scene::{Rooms, Scene, delete, edit, kick, sent, user};
 /// ```
 #[macro_export]
 macro_rules! search_store_suite {
-    ($open:expr) => {
-        $crate::store_cases!(
+    (in one, $open:expr) => {
+        $crate::search_store_suite!(@ store_cases_in_one, $open);
+    };
+    (@ $cases:ident, $open:expr) => {
+        $crate::$cases!(
             search_suite,
             $open,
             [
@@ -40,6 +43,9 @@ macro_rules! search_store_suite {
                 a_strange_cursor_is_no_error,
             ]
         );
+    };
+    ($open:expr) => {
+        $crate::search_store_suite!(@ store_cases, $open);
     };
 }
 

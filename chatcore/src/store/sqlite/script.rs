@@ -1,6 +1,5 @@
 //! Several statements in one call to SQLite's thread.
 
-use serde::Serialize;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor as _};
 
@@ -47,11 +46,6 @@ impl Script {
         self.sql.push_str(sql);
     }
 
-    /// Binds rows, as a JSON array.
-    pub(super) fn bind_rows<T: Serialize>(&mut self, rows: &[T]) -> Result<(), StoreError> {
-        self.bind(serde_json::to_string(rows).map_err(corrupt)?)
-    }
-
     /// Makes room for so many more arguments.
     pub(super) fn reserve(&mut self, arguments: usize) {
         self.arguments.reserve(arguments, 0);
@@ -63,6 +57,11 @@ impl Script {
         T: for<'q> sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {
         self.arguments.add(value).map_err(StoreError::Corrupt)
+    }
+
+    /// Binds rows, as the JSON array that the statement takes apart.
+    pub(super) fn bind_rows<T: serde::Serialize>(&mut self, rows: &[T]) -> Result<(), StoreError> {
+        self.bind(serde_json::to_string(rows).map_err(corrupt)?)
     }
 
     /// Runs them; the rows of all, in order.

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::Open;
 use super::file::{file, is_up_to_date};
-use super::{Open, author_term, room_term};
-use crate::id::{RoomId, UserId};
+use crate::id::RoomId;
 use crate::log::Entry;
 use crate::search::{Scope, Search, Term};
+use crate::store::sql::filing::{author_term, room_term};
+use crate::store::sql::rows::entry_columns;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::error::{corrupt, failed};
 use crate::store::sqlite::log::floor;
-use crate::store::sqlite::rows::{Fields, entry_columns};
+use crate::store::sqlite::rows::Fields;
 use crate::store::{SearchPage, StoreError};
 
 /// Entries that are filed at once when a search finds the index behind.
@@ -154,7 +156,7 @@ fn asked(search: &Search, rooms: &[i64]) -> String {
             Term::Prefix(term) => format!("\"{term}\" *"),
         })
         .collect();
-    parts.extend(search.from.as_ref().map(|user: &UserId| format!("\"{}\"", author_term(user))));
+    parts.extend(search.from.as_ref().map(|user| format!("\"{}\"", author_term(user))));
     if rooms.len() <= ROOMS {
         let mut some = String::from("(");
         for (index, room) in rooms.iter().enumerate() {

@@ -23,7 +23,7 @@ use super::file::open_private;
 use super::readers::Readers;
 use super::writer::{Purpose, Writer};
 use super::{SqliteStore, rows::Fields};
-use crate::id::{Epoch, UserId, hash_parts};
+use crate::id::Epoch;
 use crate::search::Search;
 use crate::store::{SearchPage, SearchStore, StoreError};
 
@@ -150,18 +150,6 @@ fn remove(path: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// The term under which everything of an author is filed. It is short; who it is is compared.
-fn author_term(user: &UserId) -> String {
-    let hash = hash_parts(&[b"author", user.as_str().as_bytes()]);
-    let short = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
-    format!("_u{short:016x}")
-}
-
-/// The term under which everything of a room is filed.
-fn room_term(room: i64) -> String {
-    format!("_r{room}")
 }
 
 impl SqliteStore {
