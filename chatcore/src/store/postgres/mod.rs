@@ -49,6 +49,8 @@ use crate::id::Epoch;
 /// committed. A future of any of its methods may be dropped at any point: what it was writing is
 /// then there as a whole or not at all.
 ///
+/// Searches find a message by the first 400 KiB of different words in it.
+///
 /// No state of a connection outlives a transaction unless the connections are this store's own, nothing is
 /// locked beyond a transaction, and neither `LISTEN` nor temporary tables are used: with
 /// [`pgbouncer`](PostgresOptions::pgbouncer), a pooler in transaction mode may stand in between. It

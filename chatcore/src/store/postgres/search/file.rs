@@ -6,7 +6,7 @@ use super::super::client::Tx;
 use super::super::error::{corrupt, failed};
 use super::super::rows::Fields;
 use super::super::sql::{Args, of_schema};
-use super::PostgresStore;
+use super::{BLOCK, PostgresStore};
 use crate::store::StoreError;
 use crate::store::sql::filing::{Line, Slice, Unfiled, unfiled};
 use crate::store::sql::rows::hex;
@@ -39,9 +39,9 @@ macro_rules! of_block {
         concat!(
             "array_to_tsvector(string_to_array((",
             $of,
-            " / 4096) || ':' || replace(e.terms, ' ', ' ' || (",
+            " / $11) || ':' || replace(e.terms, ' ', ' ' || (",
             $of,
-            " / 4096) || ':'), ' '))"
+            " / $11) || ':'), ' '))"
         )
     };
 }
@@ -111,7 +111,7 @@ async fn file_some(store: &PostgresStore, limit: u32) -> Result<u32, StoreError>
     args.bind(again.iter().map(|line| line.0).collect::<Vec<_>>());
     args.bind(again.iter().map(|line| line.1).collect::<Vec<_>>());
     args.bind(again.iter().map(|line| line.2.as_deref().map(bounded)).collect::<Vec<_>>());
-    args.bind(end.0).bind(end.3).bind(next);
+    args.bind(end.0).bind(end.3).bind(next).bind(BLOCK);
     fetch(store, &mut tx, WRITE, args.done()?).await?;
     tx.commit().await?;
     u32::try_from(passed).map_err(corrupt)

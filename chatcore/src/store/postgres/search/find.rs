@@ -8,7 +8,7 @@ use super::super::order;
 use super::super::rows::Fields;
 use super::super::sql::Args;
 use super::file::file;
-use super::{PostgresStore, State};
+use super::{BLOCK, PostgresStore, State};
 use crate::id::RoomId;
 use crate::log::Entry;
 use crate::search::{Scope, Search, Term};
@@ -22,8 +22,6 @@ const SLICE: u32 = 2_048;
 const CATCH_UP: Duration = Duration::from_secs(1);
 /// After this, a page is given with what it holds.
 const TIME: Duration = Duration::from_millis(25);
-/// Messages of a block: see the migration that makes the index.
-const BLOCK: i64 = 4_096;
 /// The blocks that are looked through in the first step; as long as steps are quick, each takes twice as
 /// many as the one before.
 const BLOCKS: i64 = 4;
@@ -42,7 +40,7 @@ SELECT coalesce(array_agg(pk), '{}') FROM $.rooms WHERE id = ANY ($1) AND delete
 
 /// What the index holds under `$3`, block for block, from the newest on; and what of it is still there, as
 /// it is now. `+ 0` and `IS TRUE` leave the planner one way: through the terms.
-const PROPOSED_NOW: &str = concat!(
+pub(in crate::store::postgres) const PROPOSED_NOW: &str = concat!(
     "SELECT x.id, r.id, ",
     entry_columns!(),
     " FROM (\

@@ -7,6 +7,9 @@
 mod file;
 mod find;
 
+#[cfg(test)]
+pub(super) use find::PROPOSED_NOW;
+
 use async_trait::async_trait;
 use sqlx::postgres::PgArguments;
 
@@ -23,6 +26,9 @@ SELECT f.pos, f.last, f.next, coalesce(u.pos, 0), coalesce(u.last, 0), \
   EXISTS (SELECT 1 FROM $.runs_pending) \
 FROM $.search_filed f LEFT JOIN LATERAL (\
   SELECT pos, last FROM $.runs ORDER BY pos DESC LIMIT 1) u ON true";
+
+/// Messages of a block: see the migration that makes the index.
+const BLOCK: i64 = 4_096;
 
 /// A place in the order of commits, and the entry up to which that run is meant.
 type Place = (i64, i64);
