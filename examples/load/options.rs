@@ -229,7 +229,8 @@ pub(crate) struct Pages {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Search {
-    /// The store, as `sqlite:PATH`; nobody else may have it open. It is filled first, if it is not.
+    /// The store, as `sqlite:PATH` or `postgres://…`; nobody else may have it open. It is filled first, if it
+    /// is not.
     #[arg(long, value_name = "URL")]
     pub(crate) store: String,
 
