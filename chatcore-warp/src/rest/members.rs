@@ -37,6 +37,7 @@ struct Which {
     /// Those with an id above this one: `next` of the page before.
     after: Option<UserId>,
     /// At most how many; without one, 50.
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

@@ -168,6 +168,7 @@ pub struct Rooms {
     pub after: Option<RoomId>,
     /// At most how many; without one, as many as a page holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<u32>,
 }
 
@@ -274,6 +275,7 @@ pub struct History {
     pub around: Option<Seq>,
     /// At most how many; without one, 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<u32>,
 }
 
