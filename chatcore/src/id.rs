@@ -41,7 +41,7 @@ fn is_opaque(s: &str, max: usize) -> bool {
 }
 
 macro_rules! string_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr, $rule:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr, $rule:literal, $pattern:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(into = "String", try_from = "String")]
@@ -117,7 +117,7 @@ macro_rules! string_id {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "minLength": 1, "description": $rule })
+                schemars::json_schema!({ "type": "string", "pattern": $pattern, "description": $rule })
             }
         }
     };
@@ -127,36 +127,44 @@ string_id! {
     /// Who someone is: an opaque name that the host or the account module gives.
     ///
     /// A host's integer, UUID or login name fits.
-    UserId, "user", |s| is_opaque(s, 64), "1 to 64 bytes without control characters"
+    UserId, "user", |s| is_opaque(s, 64), "1 to 64 bytes without control characters",
+    r"^[^\u0000-\u001f\u007f-\u009f]{1,64}$"
 }
 string_id! {
     /// A room. Made by [`RoomId::random`], or derived from the pair for a direct room.
-    RoomId, "room", |s| is_token(s, 64), "1 to 64 of A-Z a-z 0-9 - _"
+    RoomId, "room", |s| is_token(s, 64), "1 to 64 of A-Z a-z 0-9 - _",
+    r"^[A-Za-z0-9_-]{1,64}$"
 }
 string_id! {
     /// A message, for ever: derived from `(room, user, client_msg_id)`, so that one lookup answers
     /// both "which message is this?" and "was this sent before?".
-    MessageId, "message_id", |s: &str| s.len() == 22 && is_token(s, 22), "22 of A-Z a-z 0-9 - _"
+    MessageId, "message_id", |s: &str| s.len() == 22 && is_token(s, 22), "22 of A-Z a-z 0-9 - _",
+    r"^[A-Za-z0-9_-]{22}$"
 }
 string_id! {
     /// The sender's own name for a message: what makes a send take effect once.
-    ClientMsgId, "client_msg_id", |s| is_opaque(s, 64), "1 to 64 bytes without control characters"
+    ClientMsgId, "client_msg_id", |s| is_opaque(s, 64), "1 to 64 bytes without control characters",
+    r"^[^\u0000-\u001f\u007f-\u009f]{1,64}$"
 }
 string_id! {
     /// One login on one device.
-    SessionId, "session", |s| is_token(s, 64), "1 to 64 of A-Z a-z 0-9 - _"
+    SessionId, "session", |s| is_token(s, 64), "1 to 64 of A-Z a-z 0-9 - _",
+    r"^[A-Za-z0-9_-]{1,64}$"
 }
 string_id! {
     /// What a client calls the device it runs on.
-    DeviceId, "device", |s| is_opaque(s, 64), "1 to 64 bytes without control characters"
+    DeviceId, "device", |s| is_opaque(s, 64), "1 to 64 bytes without control characters",
+    r"^[^\u0000-\u001f\u007f-\u009f]{1,64}$"
 }
 string_id! {
     /// An uploaded file. Random, so that it cannot be guessed.
-    AttachmentId, "attachment", |s| is_token(s, 64), "1 to 64 of A-Z a-z 0-9 - _"
+    AttachmentId, "attachment", |s| is_token(s, 64), "1 to 64 of A-Z a-z 0-9 - _",
+    r"^[A-Za-z0-9_-]{1,64}$"
 }
 string_id! {
     /// Which life of the store a cursor belongs to; changes when acked entries may have been lost.
-    Epoch, "epoch", |s| is_token(s, 32), "1 to 32 of A-Z a-z 0-9 - _"
+    Epoch, "epoch", |s| is_token(s, 32), "1 to 32 of A-Z a-z 0-9 - _",
+    r"^[A-Za-z0-9_-]{1,32}$"
 }
 
 macro_rules! random_id {

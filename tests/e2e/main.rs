@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod browser;
+mod contract;
 mod conversation;
 mod crossing;
 mod durability;

@@ -11,9 +11,11 @@ pub mod http;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod local;
+mod pip;
 pub mod process;
 #[cfg(feature = "s3")]
 pub mod s3;
+pub mod schemathesis;
 pub mod server;
 pub mod services;
 pub mod smtp;

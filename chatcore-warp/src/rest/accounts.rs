@@ -51,12 +51,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 #[serde(deny_unknown_fields)]
 struct Register {
     /// The name to log in by and to be mentioned by.
+    #[schemars(length(min = 1, max = 64))]
     handle: Option<String>,
     /// An address; it counts once it is confirmed.
+    #[schemars(email)]
     email: Option<String>,
     /// At least 8 characters; not one of those that everybody uses.
+    #[schemars(length(min = 8, max = 128))]
     password: Password,
     /// What others see; without one the handle or the beginning of the address.
+    #[schemars(length(min = 1, max = 64))]
     display_name: Option<String>,
     /// What the client calls the device it runs on.
     device: Option<DeviceId>,
@@ -70,6 +74,7 @@ struct Register {
 #[serde(deny_unknown_fields)]
 struct Confirm {
     /// The address that it was mailed to.
+    #[schemars(email)]
     email: String,
     /// The code.
     code: String,
@@ -85,6 +90,7 @@ struct Confirm {
 #[serde(deny_unknown_fields)]
 struct RequestReset {
     /// The address of the account.
+    #[schemars(email)]
     email: String,
 }
 
@@ -93,10 +99,12 @@ struct RequestReset {
 #[serde(deny_unknown_fields)]
 struct Reset {
     /// The address that the code was mailed to.
+    #[schemars(email)]
     email: String,
     /// The code.
     code: String,
     /// The new password.
+    #[schemars(length(min = 8, max = 128))]
     password: Password,
 }
 
@@ -122,6 +130,8 @@ enum Way {
 
 impl Output for Registration {
     const ANSWERS: Answers = Json::<SignedInBody>::ANSWERS;
+    const OR_ELSE: Option<(StatusCode, Answers)> =
+        Some((StatusCode::ACCEPTED, Json::<Pending>::ANSWERS));
 
     fn respond(self, status: StatusCode) -> Response {
         match self {

@@ -36,7 +36,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 pub(super) struct File;
 
 impl Media for File {
-    const TYPE: &'static str = "application/octet-stream";
+    const TYPE: &'static str = "*/*";
 }
 
 /// A file that was uploaded.

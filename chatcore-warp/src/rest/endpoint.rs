@@ -35,6 +35,7 @@ pub(super) struct Endpoint {
     pub(super) takes: Takes,
     pub(super) status: StatusCode,
     pub(super) answers: Answers,
+    pub(super) or_else: Option<(StatusCode, Answers)>,
     pub(super) handle: Handle,
 }
 
@@ -178,6 +179,8 @@ impl Input for Upload {
 /// What an endpoint answers when all went well.
 pub(super) trait Output: Send {
     const ANSWERS: Answers;
+    /// Another way in which all may have gone well.
+    const OR_ELSE: Option<(StatusCode, Answers)> = None;
 
     fn respond(self, status: StatusCode) -> Response;
 }
@@ -274,7 +277,8 @@ impl Endpoint {
             };
             Box::pin(response) as Pin<Box<dyn Future<Output = Response> + Send>>
         };
-        let (secured, takes, answers) = (C::SECURED, I::TAKES, O::ANSWERS);
-        Self { method, path, summary, secured, takes, status, answers, handle: Arc::new(handle) }
+        let (secured, takes, answers, or_else) = (C::SECURED, I::TAKES, O::ANSWERS, O::OR_ELSE);
+        let handle = Arc::new(handle);
+        Self { method, path, summary, secured, takes, status, answers, or_else, handle }
     }
 }

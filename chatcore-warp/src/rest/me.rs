@@ -38,6 +38,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 #[serde(deny_unknown_fields)]
 struct Update {
     /// What others shall see.
+    #[schemars(length(min = 1, max = 64))]
     display_name: String,
 }
 
@@ -48,6 +49,7 @@ struct ChangePassword {
     /// The password until now.
     current: Password,
     /// The password from now on.
+    #[schemars(length(min = 8, max = 128))]
     new: Password,
 }
 

@@ -56,6 +56,7 @@ struct Which {
     /// Just after this place; without one, from the beginning.
     after: Option<Seq>,
     /// At most how many; without one, 50.
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

@@ -20,6 +20,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         ),
         Endpoint::new(
             Method::GET,
+            "/asyncapi.json",
+            "Describes the live protocol as AsyncAPI 3.0.",
+            ok,
+            asyncapi,
+        ),
+        Endpoint::new(
+            Method::GET,
             "/ws",
             "Upgrades to a WebSocket, of subprotocol `chatcore.v1.json` or `chatcore.v1.msgpack`.",
             StatusCode::SWITCHING_PROTOCOLS,
@@ -50,6 +57,11 @@ async fn openapi(guest: Guest, (): ()) -> Result<Made<Document>, Problem> {
 async fn frames(_: Guest, (): ()) -> Result<Made<Document>, Problem> {
     let schema = chatcore::protocol::frames_schema();
     Ok(Made::new(reply::json(StatusCode::OK, &schema)))
+}
+
+async fn asyncapi(_: Guest, (): ()) -> Result<Made<Document>, Problem> {
+    let document = chatcore::protocol::asyncapi(&format!("{}/ws", super::PREFIX));
+    Ok(Made::new(reply::json(StatusCode::OK, &document)))
 }
 
 async fn socket(guest: Guest, (): ()) -> Result<Made<Upgrade>, Problem> {

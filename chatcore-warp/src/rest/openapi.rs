@@ -1,8 +1,9 @@
 //! The OpenAPI 3.1 document, made from the table of endpoints.
 
-use http::Method;
-use schemars::SchemaGenerator;
+use chatcore::id::{AttachmentId, MessageId, RoomId, SessionId, UserId};
+use http::{Method, StatusCode};
 use schemars::generate::SchemaSettings;
+use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::PREFIX;
@@ -28,7 +29,7 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
             "title": "chatcore",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Chat over HTTP. Live delivery is at `/ws`, whose frames \
-                `/frames.schema.json` describes.",
+                `/asyncapi.json` and `/frames.schema.json` describe.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": PREFIX }],
@@ -55,7 +56,8 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
         "summary": endpoint.summary,
         "tags": [endpoint.path.split('/').nth(1).unwrap_or_default()],
     });
-    let mut parameters: Vec<Value> = names(endpoint.path).map(path_parameter).collect();
+    let mut parameters: Vec<Value> =
+        names(endpoint.path).map(|name| path_parameter(name, generator)).collect();
     match endpoint.takes {
         Takes::Nothing => {}
         Takes::Query(describe) => {
@@ -82,21 +84,25 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     if endpoint.secured {
         operation["security"] = json!([{ "bearer": [] }, { "cookie": [] }]);
     }
-    let reason = endpoint.status.canonical_reason().unwrap_or("Done");
-    let mut success = json!({ "description": reason });
-    match endpoint.answers {
-        Answers::Nothing => {}
-        Answers::Json(describe) => {
-            success["content"] = json!({ "application/json": { "schema": describe(generator) } });
-        }
-        Answers::Other("") => {}
-        Answers::Other(media) => success["content"] = json!({ media: {} }),
+    let mut responses = json!({ "default": { "$ref": "#/components/responses/Problem" } });
+    let done = (endpoint.status, endpoint.answers);
+    for (status, answers) in std::iter::once(done).chain(endpoint.or_else) {
+        responses[status.as_str()] = response(status, answers, generator);
     }
-    operation["responses"] = json!({
-        endpoint.status.as_str(): success,
-        "default": { "$ref": "#/components/responses/Problem" },
-    });
+    operation["responses"] = responses;
     operation
+}
+
+fn response(status: StatusCode, answers: Answers, generator: &mut SchemaGenerator) -> Value {
+    let mut response = json!({ "description": status.canonical_reason().unwrap_or("Done") });
+    match answers {
+        Answers::Nothing | Answers::Other("") => {}
+        Answers::Json(describe) => {
+            response["content"] = json!({ "application/json": { "schema": describe(generator) } });
+        }
+        Answers::Other(media) => response["content"] = json!({ media: {} }),
+    }
+    response
 }
 
 /// Such as `get_rooms_room_messages`.
@@ -110,8 +116,16 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
-fn path_parameter(name: &str) -> Value {
-    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Value {
+    let schema = match name {
+        "attachment" => generator.subschema_for::<AttachmentId>(),
+        "message" => generator.subschema_for::<MessageId>(),
+        "room" => generator.subschema_for::<RoomId>(),
+        "session" => generator.subschema_for::<SessionId>(),
+        "user" => generator.subschema_for::<UserId>(),
+        _ => json_schema!({ "type": "string", "minLength": 1 }),
+    };
+    json!({ "name": name, "in": "path", "required": true, "schema": schema })
 }
 
 /// One parameter for each property of an object's schema.

@@ -67,6 +67,7 @@ struct Which {
     /// Those with an id above this one: `next` of the page before.
     after: Option<RoomId>,
     /// At most how many; without one, 50.
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

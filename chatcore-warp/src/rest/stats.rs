@@ -26,6 +26,7 @@ struct Which {
     /// Before this place: `next` of the page before.
     before: Option<u64>,
     /// At most about how many; without one, 1,000.
+    #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
 }
 

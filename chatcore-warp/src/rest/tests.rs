@@ -535,6 +535,9 @@ async fn frames_are_described() {
     let server = Server::start().await;
     let schema = server.ok("", "GET", "/frames.schema.json", Value::Null).await;
     assert!(schema["$defs"]["ClientFrame"].is_object());
+    let document = server.ok("", "GET", "/asyncapi.json", Value::Null).await;
+    assert_eq!(document["asyncapi"], "3.0.0");
+    assert_eq!(document["channels"]["socket"]["address"], "/api/v1/ws");
 }
 
 #[tokio::test]

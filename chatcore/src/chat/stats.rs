@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Caller;
-use crate::error::Error;
+use crate::error::{Error, Invalid};
 use crate::id::RoomId;
 use crate::log::{Body, Entry};
 
@@ -21,7 +21,7 @@ const ENTRIES: u32 = 1_000;
 pub struct StatsQuery {
     /// Only what was committed before this place, as [`Stats::next`] gave it.
     pub before: Option<u64>,
-    /// At most how many, up to 1,000, which is the default.
+    /// At most how many, from 1 to 1,000, which is the default.
     pub limit: Option<u32>,
 }
 
@@ -43,11 +43,15 @@ impl Caller {
     /// a whole [`Run`](crate::store::Run), so it can be that much longer than asked for.
     ///
     /// # Errors
-    /// The store's.
+    /// A limit of 0 or above 1,000; the store's.
     pub async fn stats(&self, query: StatsQuery) -> Result<Stats, Error> {
+        let limit = query.limit.unwrap_or(ENTRIES);
+        if !(1..=ENTRIES).contains(&limit) {
+            return Err(Invalid::new("limit", format!("limit must be from 1 to {ENTRIES}")).into());
+        }
+        let limit = limit as usize;
         let store = self.chat().store();
         let counts = store.counts().await?;
-        let limit = query.limit.unwrap_or(ENTRIES).clamp(1, ENTRIES) as usize;
         let mut readable: HashMap<RoomId, bool> = HashMap::new();
         let mut entries = Vec::new();
         let (mut before, mut seen) = (query.before, 0);

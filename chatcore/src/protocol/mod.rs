@@ -181,6 +181,8 @@
 //! the same again would end the same way. After any other, connect again with full jitter, from half
 //! a second to half a minute.
 
+#[cfg(feature = "schema")]
+mod asyncapi;
 mod close;
 pub mod codec;
 pub mod frame;
@@ -190,6 +192,8 @@ mod schema;
 pub mod session;
 mod wire;
 
+#[cfg(feature = "schema")]
+pub use asyncapi::asyncapi;
 pub use close::CloseCode;
 pub use codec::{DecodeError, Encoding, Malformed};
 #[cfg(feature = "schema")]

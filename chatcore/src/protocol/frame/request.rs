@@ -179,6 +179,7 @@ pub struct Rooms {
     pub after: Option<RoomId>,
     /// At most how many; without one, as many as a page holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<u32>,
 }
 
@@ -292,6 +293,7 @@ pub struct History {
     pub around: Option<Seq>,
     /// At most how many; without one, 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<u32>,
 }
 
@@ -305,6 +307,7 @@ pub struct Members {
     pub after: Option<UserId>,
     /// At most how many; without one, 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<u32>,
 }
 
@@ -328,6 +331,7 @@ pub struct Search {
     pub after: Option<String>,
     /// At most how many; without one, 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<u32>,
 }
 
