@@ -25,6 +25,7 @@ fn message() -> Entry {
             text: "x".repeat(128),
             reply_to: None,
             attachments: Vec::new(),
+            mentions: Vec::new(),
             meta: None,
             edited_at: None,
             deleted_at: None,

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p chatcore --features sqlite,testing --bench sqlite_commit [-- 64 512 1-room]`, with
 //! the sizes of batches and the numbers of rooms to measure; in `TMPDIR`. The batches are made before
-//! the clock runs.
+//! the clock runs. With `filed`, messages are filed for searches beside it, as a chat does.
 
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ async fn main() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite:{}", folder.path().join("chat.db").display());
         let scene = Scene::of(SqliteStore::open(&url).await.expect("the store opens"));
+        let filing =
+            given.iter().any(|word| word == "filed").then(|| tokio::spawn(file(scene.clone())));
         let mut rooms = Vec::new();
         for index in 0..number {
             rooms.push(scene.public(&format!("room-{index}"), "a", &SENDERS[1..]).await);
@@ -42,6 +44,18 @@ async fn main() {
         for &size in &sizes {
             measure(&scene, &rooms, name, size).await;
         }
+        if let Some(filing) = filing {
+            filing.abort();
+        }
+    }
+}
+
+/// Files what is committed, at the pace of a chat that is written to all the time.
+async fn file(scene: Scene) {
+    loop {
+        let begun = Instant::now();
+        scene.store.file(512).await.expect("the store works");
+        tokio::time::sleep((begun.elapsed() * 3).max(Duration::from_millis(1))).await;
     }
 }
 

@@ -57,6 +57,7 @@ pub mod log;
 pub mod mail;
 pub mod protocol;
 pub mod room;
+pub mod search;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

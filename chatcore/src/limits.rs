@@ -19,6 +19,8 @@ pub struct Limits {
     pub meta_bytes: usize,
     /// Attachments of one message. Default 100.
     pub attachments: usize,
+    /// People whom one message mentions. Default 50.
+    pub mentions: usize,
     /// The longest room name, in characters. Default 100.
     pub name_chars: usize,
     /// The longest topic, or reason of a kick or ban, in characters. Default 1,000.
@@ -38,6 +40,8 @@ pub struct Limits {
     /// Messages, changes, entries and signals of one user; marks do not count. Default: 1,000 at
     /// once, and then 50 a second.
     pub turns_per_user: Option<Rate>,
+    /// The slowest slow mode of a room, in seconds. Default 21,600 (6 h).
+    pub slow_mode: u32,
     /// How far a mute or ban with an end may reach. Default 10 years.
     pub sanction: Duration,
 }
@@ -48,6 +52,7 @@ impl Default for Limits {
             text_bytes: 64 * 1024,
             meta_bytes: 4 * 1024,
             attachments: 100,
+            mentions: 50,
             name_chars: 100,
             topic_chars: 1_000,
             members: 100_000,
@@ -57,6 +62,7 @@ impl Default for Limits {
             pins: 100,
             page: 200,
             turns_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
+            slow_mode: 6 * 3_600,
             sanction: Duration::from_secs(10 * 365 * 86_400),
         }
     }

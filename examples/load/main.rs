@@ -13,6 +13,7 @@
 //! $L slow   --pid $! --members 1000               # with two members who do not keep up
 //! $L fill   --store sqlite:/tmp/deep.db --messages 10000000
 //! $L pages  --store sqlite:/tmp/deep.db           # history, deep in a room and in a small one
+//! $L search --store sqlite:/tmp/found.db          # words, common and rare, among a million messages
 //! ```
 //!
 //! `fanout`, `idle`, `acks` and `slow` go over QUIC with `--quic 127.0.0.1:4433 --pin FINGERPRINT`; the
@@ -43,6 +44,7 @@ mod plain;
 mod quic;
 mod report;
 mod scan;
+mod searches;
 mod slow;
 mod stage;
 mod text;
@@ -71,6 +73,7 @@ fn run(options: Options) -> Result<(), Fault> {
         Shape::Fill(options) => Runtime::new()?.block_on(fill::run(&options)),
         Shape::Pages(options) => Runtime::new()?.block_on(pages::run(&options)),
         Shape::Plain(options) => Runtime::new()?.block_on(plain::run(&options)),
+        Shape::Search(options) => Runtime::new()?.block_on(searches::run(&options)),
         Shape::Fanout(options) => alone(fanout::run(&options)),
         Shape::Idle(options) => alone(idle::run(&options)),
         Shape::Acks(options) => alone(acks::run(&options)),

@@ -29,6 +29,8 @@ pub(crate) enum Shape {
     Fill(Fill),
     /// Pages of history from a deep room and from a small one, without a server.
     Pages(Pages),
+    /// Searches among many messages, through the library.
+    Search(Search),
     /// Serves QUIC in the straightforward way, to compare with.
     Plain(Plain),
 }
@@ -220,6 +222,29 @@ pub(crate) struct Pages {
     /// Messages of a page.
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: u32,
+
+    #[command(flatten)]
+    pub(crate) print: Print,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Search {
+    /// The store, as `sqlite:PATH` or `postgres://…`; nobody else may have it open. It is filled first, if it
+    /// is not.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: String,
+
+    /// How many messages it is to hold, over all rooms.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) messages: u64,
+
+    /// How many rooms. The one who searches is in half of them.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(2..))]
+    pub(crate) rooms: u64,
+
+    /// Searches of each kind.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) searches: u32,
 
     #[command(flatten)]
     pub(crate) print: Print,

@@ -161,6 +161,7 @@ mod tests {
             text: "late".into(),
             reply_to: None,
             attachments: Vec::new(),
+            mentions: Vec::new(),
             meta: None,
         };
         Unsent { room: RoomId::parse("r").unwrap(), write: Write::Send(send) }

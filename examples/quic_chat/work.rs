@@ -249,7 +249,14 @@ impl Worker {
 /// A message that is a file.
 fn attached(id: ClientMsgId, file: AttachmentRef, reply_to: Option<MessageId>) -> Write {
     let (text, attachments) = (String::new(), vec![file.id]);
-    Write::Send(Send { client_msg_id: id, text, reply_to, attachments, meta: None })
+    Write::Send(Send {
+        client_msg_id: id,
+        text,
+        reply_to,
+        attachments,
+        mentions: Vec::new(),
+        meta: None,
+    })
 }
 
 /// Asks the server for something, and returns what there is to tell.

@@ -196,6 +196,18 @@ impl Scene {
         let around = json!({ "around": messages[1]["seq"], "limit": 1 });
         let around = self.his.request("history", self.in_room(around)).await;
         assert_eq!(around["messages"][0]["text"], "and you?");
+        let found = self.his.request("search", json!({ "query": "\"and you\"" })).await;
+        assert_eq!(found["hits"][0]["seq"], messages[1]["seq"], "{found}");
+        let pieces = json!([{ "text": "and you", "found": true }, { "text": "?" }]);
+        assert_eq!(found["hits"][0]["excerpt"]["pieces"], pieces);
+        let refused = self.his.try_request("search", json!({ "query": "tea", "rooms": [] })).await;
+        assert_eq!(refused.expect_err("no such field").code, "bad_request");
+        let seq = messages[1]["seq"].clone();
+        self.his.request("mark_read", self.in_room(json!({ "seq": seq }))).await;
+        let listed = self.hers.request("members", self.in_room(json!({}))).await;
+        let mut all = listed["members"].as_array().expect("a list").iter();
+        let his = all.find(|member| member["user"] == self.bob.user.as_str());
+        assert!(his.expect("he is in")["read_seq"].as_u64() >= seq.as_u64(), "{listed}");
         let both = json!({ "before": 3, "after": 1 });
         let refused = self.his.try_request("history", self.in_room(both)).await;
         assert_eq!(refused.expect_err("one or the other").code, "bad_request");

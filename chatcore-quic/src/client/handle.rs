@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use chatcore::chat::{Created, Left, RoomSummary, Sent};
+use chatcore::chat::{Created, Left, RoomSummary, SearchResult, Sent};
 use chatcore::clock::Random;
 use chatcore::id::{ClientMsgId, MessageId, RoomId, Seq};
 use chatcore::log::{Cursor, Draft, HistoryPage};
 use chatcore::protocol::Encoding;
 use chatcore::protocol::frame::{
-    Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, Request, RequestId, Rooms,
-    Send, Signal, Token,
+    Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, MemberList, Members, Request,
+    RequestId, Rooms, Search, Send, Signal, Token,
 };
 use chatcore::protocol::limits::Announced;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -90,9 +90,9 @@ impl Client {
     /// # Errors
     /// [`Error::Full`] if too much waits there; [`Error::Refused`] if no server could take it.
     pub async fn enqueue(&self, room: &RoomId, draft: Draft) -> Result<Sending, Error> {
-        let Draft { text, client_msg_id, reply_to, attachments, meta } = draft;
+        let Draft { text, client_msg_id, reply_to, attachments, mentions, meta } = draft;
         let client_msg_id = client_msg_id.unwrap_or_else(|| self.fresh());
-        let body = Send { client_msg_id, text, reply_to, attachments, meta };
+        let body = Send { client_msg_id, text, reply_to, attachments, mentions, meta };
         self.write(Unsent { room: room.clone(), write: Write::Send(body) }).await
     }
 
@@ -257,6 +257,28 @@ impl Client {
     pub async fn history(&self, room: &RoomId, page: History) -> Result<HistoryPage, Error> {
         match self.request(Request::History { room: room.clone(), body: page }).await? {
             Answer::History(page) => Ok(page),
+            _ => Err(Error::Unreadable),
+        }
+    }
+
+    /// Who is in a room, and how far each has read.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn members(&self, room: &RoomId, page: Members) -> Result<MemberList, Error> {
+        match self.request(Request::Members { room: room.clone(), body: page }).await? {
+            Answer::Members(members) => Ok(members),
+            _ => Err(Error::Unreadable),
+        }
+    }
+
+    /// Searches messages that the user may read.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn search(&self, search: Search) -> Result<SearchResult, Error> {
+        match self.request(Request::Search(search)).await? {
+            Answer::Found(found) => Ok(found),
             _ => Err(Error::Unreadable),
         }
     }

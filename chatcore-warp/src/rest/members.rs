@@ -1,11 +1,8 @@
 //! Who is in a room, and what is done to them.
 
-use chatcore::chat::MemberSummary;
 use chatcore::id::{RoomId, UserId};
-use chatcore::protocol::frame::{Changed, MemberChange};
+use chatcore::protocol::frame::{Changed, MemberChange, MemberList, Members};
 use http::{Method, StatusCode};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::endpoint::{Endpoint, Json, Query, Signed};
 use super::rooms::PAGE;
@@ -16,7 +13,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(
             Method::GET,
             "/rooms/{room}/members",
-            "Lists who is in a room.",
+            "Lists who is in a room, and how far each has read.",
             StatusCode::OK,
             list,
         ),
@@ -30,34 +27,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// Which members.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    /// Those with an id above this one: `next` of the page before.
-    after: Option<UserId>,
-    /// At most how many; without one, 50.
-    #[schemars(range(min = 1))]
-    limit: Option<u32>,
-}
-
-/// A page of members.
-#[derive(Debug, Serialize, JsonSchema)]
-struct MemberPage {
-    /// In the order of their ids.
-    members: Vec<MemberSummary>,
-    /// Where the next page begins; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<UserId>,
-}
-
-async fn list(signed: Signed, Query(which): Query<Which>) -> Result<Json<MemberPage>, Problem> {
+async fn list(signed: Signed, Query(which): Query<Members>) -> Result<Json<MemberList>, Problem> {
     let room = signed.call.param::<RoomId>("room")?;
     let limit = which.limit.unwrap_or(PAGE);
     let members = signed.caller().members(&room, which.after.as_ref(), limit).await?;
-    let full = members.len() >= limit as usize;
-    let next = members.last().filter(|_| full).map(|member| member.user.clone());
-    Ok(Json(MemberPage { members, next }))
+    Ok(Json(MemberList::page(members, limit)))
 }
 
 async fn change(signed: Signed, Json(body): Json<MemberChange>) -> Result<Json<Changed>, Problem> {

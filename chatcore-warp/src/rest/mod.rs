@@ -12,6 +12,7 @@ mod messages;
 mod meta;
 mod openapi;
 mod rooms;
+mod search;
 mod sessions;
 mod stats;
 #[cfg(test)]
@@ -37,6 +38,7 @@ fn endpoints() -> Vec<Endpoint> {
         rooms::endpoints(),
         members::endpoints(),
         messages::endpoints(),
+        search::endpoints(),
         attachments::endpoints(),
         stats::endpoints(),
         meta::endpoints(),

@@ -539,3 +539,81 @@ async fn frames_are_described() {
     assert_eq!(document["asyncapi"], "3.0.0");
     assert_eq!(document["channels"]["socket"]["address"], "/api/v1/ws");
 }
+
+#[tokio::test]
+async fn messages_are_searched_in_pages() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (_, as_eve) = server.join("eve").await;
+    let made = json!({"kind": "private", "name": "tea"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    for (name, said) in [("1", "Käse <b>"), ("2", "奶酪很好吃"), ("3", "kase again")] {
+        let body = json!({"client_msg_id": name, "text": said});
+        server.ok(&as_ann, "POST", &format!("/rooms/{room}/messages"), body).await;
+    }
+    let first = server.ok(&as_ann, "GET", "/search?query=kase&limit=1", Value::Null).await;
+    assert_eq!(first["hits"][0]["excerpt"]["pieces"][0], json!({"text": "kase", "found": true}));
+    assert_eq!((&first["hits"][0]["room"], &first["hits"][0]["user"]), (&json!(room), &json!(ann)));
+    let next = format!("/search?query=kase&limit=1&after={}", text(&first["next"]));
+    let second = server.ok(&as_ann, "GET", &next, Value::Null).await;
+    let pieces = json!([{"text": "Käse", "found": true}, {"text": " <b>"}]);
+    assert_eq!(second["hits"][0]["excerpt"]["pieces"], pieces);
+    let chinese = "/search?query=%E5%A5%B6%E9%85%AA+from:ann";
+    let found = server.ok(&as_ann, "GET", chinese, Value::Null).await;
+    assert_eq!(found["hits"].as_array().unwrap().len(), 1);
+
+    let outside = server.ok(&as_eve, "GET", "/search?query=kase", Value::Null).await;
+    assert_eq!(outside, json!({"hits": []}));
+    let hidden = server.get(&as_eve, &format!("/search?query=kase&room={room}")).await;
+    let absent = server.get(&as_eve, "/search?query=kase&room=nowhere").await;
+    assert_eq!((hidden.status.as_u16(), absent.status.as_u16()), (404, 404));
+    assert_eq!(server.get(&as_ann, "/search").await.json()["field"], "query");
+    assert_eq!(server.get(&as_ann, "/search?query=a&sort=1").await.json()["field"], "sort");
+    assert_eq!(server.get("", "/search?query=kase").await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn who_is_mentioned_by_name_counts_it_until_it_is_read() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("Bob").await;
+    let (eve, _) = server.join("eve").await;
+    let made = json!({"kind": "public", "name": "tea"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    server.ok(&as_bob, "POST", &format!("/rooms/{room}/enter"), Value::Null).await;
+    let messages = format!("/rooms/{room}/messages");
+    let body = json!({"client_msg_id": "1", "text": "@bob, @eve and @nobody: tea!",
+        "mentions": [eve, bob]});
+    server.ok(&as_ann, "POST", &messages, body).await;
+    let page = server.ok(&as_bob, "GET", &messages, Value::Null).await;
+    assert_eq!(page["messages"][0]["mentions"], json!([bob]), "she is not in the room");
+    let mine = server.ok(&as_bob, "GET", &format!("/rooms/{room}"), Value::Null).await;
+    assert_eq!((&mine["unread"], &mine["mentions"]), (&json!(1), &json!(1)));
+    let seq = &page["messages"][0]["seq"];
+    server.ok(&as_bob, "PUT", &format!("/rooms/{room}/marks"), json!({"seq": seq})).await;
+    let mine = server.ok(&as_bob, "GET", &format!("/rooms/{room}"), Value::Null).await;
+    assert_eq!((&mine["unread"], &mine["mentions"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn slow_mode_says_how_long_to_wait() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "public", "name": "tea"});
+    let room =
+        format!("/rooms/{}", text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]));
+    let too_slow = server.call(&as_ann, "PATCH", &room, json!({"slow_mode": 21_601})).await;
+    assert_eq!((too_slow.status.as_u16(), &too_slow.json()["field"]), (400, &json!("slow_mode")));
+    server.ok(&as_ann, "PATCH", &room, json!({"slow_mode": 3_600})).await;
+    server.ok(&as_bob, "POST", &format!("{room}/enter"), Value::Null).await;
+    let messages = format!("{room}/messages");
+    let say = |name: &str| json!({"client_msg_id": name, "text": name});
+    server.ok(&as_bob, "POST", &messages, say("1")).await;
+    let refused = server.call(&as_bob, "POST", &messages, say("2")).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (429, &json!("rate_limited")));
+    let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((3_590..=3_600).contains(&wait), "{wait}");
+    let shown = server.ok(&as_bob, "GET", &room, Value::Null).await;
+    assert_eq!(shown["slow_mode"], 3_600);
+}

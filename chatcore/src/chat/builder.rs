@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::committer::Committer;
+use super::filing::keep_filed;
+use super::mentions::Lanes;
 use super::people::{Anyone, EndConnections};
 use super::upkeep::keep_up;
 use super::{Chat, Inner};
@@ -157,10 +161,16 @@ impl ChatBuilder {
             .with_limits(self.attachments)
             .with_clock(Arc::clone(&clock))
             .with_random(Arc::clone(&random));
-        let (committer, writing) =
-            Committer::start(Arc::clone(&store), Arc::clone(&hub), Arc::clone(&limits));
+        let news = Arc::new(Notify::new());
+        let (committer, writing) = Committer::start(
+            Arc::clone(&store),
+            Arc::clone(&hub),
+            Arc::clone(&limits),
+            Arc::clone(&news),
+        );
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
+            lanes: Lanes::default(),
             store,
             hub,
             limits,
@@ -175,6 +185,7 @@ impl ChatBuilder {
             writing: Some(writing).into(),
             fan_out,
             upkeep: tokio::spawn(keep_up(chat.clone())).abort_handle(),
+            filing: tokio::spawn(keep_filed(chat.clone(), news)).abort_handle(),
         });
         Ok(Chat { inner })
     }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -57,9 +57,10 @@ impl Committer {
         store: Arc<dyn Store>,
         hub: Arc<Hub>,
         limits: Arc<Limits>,
+        news: Arc<Notify>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(write(jobs, store, hub, limits));
+        let task = tokio::spawn(write(jobs, store, hub, limits, news));
         (Self { queue }, task)
     }
 
@@ -78,6 +79,7 @@ async fn write(
     store: Arc<dyn Store>,
     hub: Arc<Hub>,
     limits: Arc<Limits>,
+    news: Arc<Notify>,
 ) {
     let mut pace = Pace::default();
     let mut batch = Batch::default();
@@ -98,6 +100,7 @@ async fn write(
             Err(fault) => commands.iter().map(|_| Err(fault.error())).collect(),
             Ok(outcomes) => outcomes,
         };
+        news.notify_one();
         commands.clear();
         for (reply, outcome) in replies.drain(..).zip(outcomes) {
             // A caller that went away has its command carried out, but no answer.

@@ -3,7 +3,9 @@
 mod builder;
 mod caller;
 mod committer;
+mod filing;
 mod live;
+mod mentions;
 mod pace;
 mod people;
 mod stats;
@@ -15,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub use builder::ChatBuilder;
-pub use caller::{Caller, Created, Left, Sent};
+pub use caller::{Caller, Created, Hit, Left, SearchQuery, SearchResult, Sent};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
 pub use stats::{Stats, StatsQuery};
@@ -58,15 +60,18 @@ struct Inner {
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
     turns: Throttle,
+    lanes: mentions::Lanes,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,
     fan_out: Vec<AbortHandle>,
     upkeep: AbortHandle,
+    filing: AbortHandle,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.upkeep.abort();
+        self.filing.abort();
         self.fan_out.iter().for_each(AbortHandle::abort);
     }
 }
@@ -152,6 +157,7 @@ impl Chat {
     /// tasks. Call [`drain`](Self::drain) first, and give connections time to go.
     pub async fn shutdown(&self) {
         self.inner.upkeep.abort();
+        self.inner.filing.abort();
         drop(self.inner.committer.write().unwrap_or_else(PoisonError::into_inner).take());
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writing) = writing {

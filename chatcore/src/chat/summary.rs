@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::hub::Membership;
 use crate::id::{Epoch, RoomId, Seq, UserId};
+use crate::log::is_zero;
 use crate::room::{Marks, Member, Role, Room, RoomKind, Standing};
 
 /// A room, as one user sees it.
@@ -29,6 +30,9 @@ pub struct RoomSummary {
     pub members: u32,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Seconds between one message of a member and the next.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slow_mode: u32,
     /// Which life of the log the places count in.
     pub epoch: Epoch,
     /// The last entry of its log.
@@ -45,6 +49,9 @@ pub struct RoomSummary {
     pub delivered_seq: Seq,
     /// Messages that the user, a member, has not read.
     pub unread: u64,
+    /// How many of them mention the user; 100 also for more.
+    #[serde(default)]
+    pub mentions: u64,
 }
 
 impl RoomSummary {
@@ -53,6 +60,7 @@ impl RoomSummary {
         let marks = inside.map(|m| m.marks).unwrap_or_default();
         Self {
             unread: inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n)),
+            mentions: inside.map_or(0, |m| m.mentions.len() as u64),
             room: room.id,
             kind: room.kind,
             name: room.name,
@@ -61,6 +69,7 @@ impl RoomSummary {
             role: inside.map(|m| m.role),
             members: room.members,
             created_at: room.created_at,
+            slow_mode: room.slow_mode,
             epoch: epoch.clone(),
             head_seq: room.head_seq,
             head_n: room.head_n,

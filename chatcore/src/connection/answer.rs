@@ -7,10 +7,13 @@ use crate::error::{Error, Invalid};
 use crate::hub::Subscription;
 use crate::id::RoomId;
 use crate::log::Cursor;
-use crate::protocol::frame::{Answer, Changed, Failure, Request, RoomList, Rooms};
+use crate::protocol::frame::{Answer, Changed, Failure, MemberList, Request, RoomList, Rooms};
 use crate::protocol::session::{Authenticated, Reply};
 use crate::room::MemberAction;
 use crate::store::RoomFilter;
+
+/// Members of a page, for a client that does not say.
+const MEMBERS: u32 = 50;
 
 /// Begins to listen to a room, if the client may read it; hidden, if the others are not to know yet.
 pub(super) async fn subscribe(
@@ -70,6 +73,12 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
             let query = body.query(caller.chat().limits().page)?;
             Answer::History(page::fitted(caller.history(&room, query).await?, query.anchor))
         }
+        Request::Members { room, body } => {
+            let limit = body.limit.unwrap_or(MEMBERS.min(caller.chat().limits().page));
+            let members = caller.members(&room, body.after.as_ref(), limit).await?;
+            Answer::Members(MemberList::page(members, limit))
+        }
+        Request::Search(body) => Answer::Found(caller.search(body.into()).await?),
         Request::MarkRead { room, body } => {
             caller.mark_read(&room, body.seq).await?;
             Answer::Done {}

@@ -52,7 +52,8 @@ fn fitted_to(mut page: HistoryPage, anchor: Anchor, most: usize) -> HistoryPage 
 fn weight(message: &Message) -> usize {
     let meta = message.meta.as_ref().map_or(0, |meta| meta.to_string().len());
     let names: usize = message.attachments.iter().map(|file| 200 + file.name.len()).sum();
-    400 + message.text.len() + meta + names + 100 * message.reactions.len()
+    let called: usize = message.mentions.iter().map(|user| 3 + user.as_str().len()).sum();
+    400 + message.text.len() + meta + names + called + 100 * message.reactions.len()
 }
 
 #[cfg(test)]
@@ -72,6 +73,7 @@ mod tests {
             text: "x".repeat(600),
             reply_to: None,
             attachments: Vec::new(),
+            mentions: Vec::new(),
             meta: None,
             edited_at: None,
             deleted_at: None,

@@ -161,6 +161,8 @@ fn reads(request: &Request) -> bool {
         request,
         Request::Rooms(_)
             | Request::History { .. }
+            | Request::Search(_)
+            | Request::Members { .. }
             | Request::Subscribe { .. }
             | Request::Auth { .. }
     )

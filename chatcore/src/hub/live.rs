@@ -47,9 +47,10 @@ impl Live {
     pub(super) fn weight(entry: &Entry) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         600 + 3 * match &entry.body {
-            Body::Message { text, attachments, meta, .. } => {
+            Body::Message { text, attachments, mentions, meta, .. } => {
                 let files = attachments.iter().map(|file| 200 + file.name.len()).sum::<usize>();
-                text.len() + files + meta.as_ref().map_or(0, value_weight)
+                let called = mentions.iter().map(|user| 24 + user.as_str().len()).sum::<usize>();
+                text.len() + files + called + meta.as_ref().map_or(0, value_weight)
             }
             Body::Edit { text, .. } => text.len(),
             Body::Kick { reason, .. } | Body::Ban { reason, .. } | Body::Mute { reason, .. } => {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::{Error, Invalid};
-use crate::id::{AttachmentId, ClientMsgId, InvalidId, MessageId, hash_parts};
+use crate::id::{AttachmentId, ClientMsgId, InvalidId, MessageId, UserId, hash_parts};
 use crate::limits::Limits;
 use crate::room::Rejection;
 
@@ -33,6 +33,9 @@ pub struct Draft {
     pub reply_to: Option<MessageId>,
     /// Files that the sender has uploaded before.
     pub attachments: Vec<AttachmentId>,
+    /// Whom it calls, beside those that its text names by `@handle`. Only members of the room are, and
+    /// the sender is not.
+    pub mentions: Vec<UserId>,
     /// The host's own data.
     pub meta: Option<Value>,
 }
@@ -66,6 +69,13 @@ impl Draft {
         self
     }
 
+    /// Calls people.
+    #[must_use]
+    pub fn mention(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
+        self.mentions.extend(users);
+        self
+    }
+
     /// Checks all that can be known without the room.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
         if self.text.is_empty() && self.attachments.is_empty() {
@@ -77,6 +87,10 @@ impl Draft {
             return Err(
                 Rejection::TooMany { what: "attachments of a message", most: most as u64 }.into()
             );
+        }
+        if self.mentions.len() > limits.mentions {
+            let most = limits.mentions as u64;
+            return Err(Rejection::TooMany { what: "mentions of a message", most }.into());
         }
         if self.meta.as_ref().is_some_and(|meta| is_deeper(meta, META_DEPTH)) {
             let problem = format!("meta must not be nested deeper than {META_DEPTH}");
@@ -101,6 +115,11 @@ impl Draft {
             meta.as_deref().unwrap_or("").as_bytes(),
         ];
         parts.extend(self.attachments.iter().map(|id| id.as_str().as_bytes()));
+        if !self.mentions.is_empty() {
+            // No id of a file is as short.
+            parts.push(b"@");
+            parts.extend(self.mentions.iter().map(|user| user.as_str().as_bytes()));
+        }
         fingerprint(&parts)
     }
 }

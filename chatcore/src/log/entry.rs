@@ -49,6 +49,9 @@ pub enum Body {
         /// Its files.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<AttachmentRef>,
+        /// Members whom it calls: each counts it as unread of their own. Kept when it is deleted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
         /// The host's own data, any JSON.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         meta: Option<serde_json::Value>,
@@ -161,7 +164,15 @@ pub enum Body {
         topic: Option<String>,
         /// Who may find and enter it.
         visibility: RoomKind,
+        /// Seconds between one message of a member and the next.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        slow_mode: u32,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+pub(crate) fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A file of a message, as readers of the message see it.

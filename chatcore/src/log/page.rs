@@ -107,6 +107,9 @@ pub struct Message {
     /// Its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentRef>,
+    /// Members whom it calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
     /// The host's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<serde_json::Value>,
@@ -144,6 +147,7 @@ impl Message {
             text,
             reply_to,
             attachments,
+            mentions,
             meta,
             edited_at,
             deleted_at,
@@ -160,6 +164,7 @@ impl Message {
             text: text.clone(),
             reply_to: reply_to.clone(),
             attachments: attachments.clone(),
+            mentions: mentions.clone(),
             meta: meta.clone(),
             edited_at: *edited_at,
             deleted_at: *deleted_at,

@@ -111,7 +111,8 @@ mod tests {
         };
         let (hears, tells) = (keys("hear"), keys("tell"));
         for op in
-            "hello auth rooms create_room subscribe send edit history mark_read signal ack ping"
+            "hello auth rooms members create_room subscribe send edit history search mark_read signal \
+             ack ping"
                 .split(' ')
         {
             assert!(hears.iter().any(|heard| heard == op), "{op} is missing from {hears:?}");

@@ -25,6 +25,8 @@ pub struct Announced {
     pub meta_bytes: u32,
     /// Attachments of one message.
     pub attachments: u32,
+    /// People whom one message mentions.
+    pub mentions: u32,
     /// Messages of one page.
     pub page: u32,
 }
@@ -41,6 +43,7 @@ impl Announced {
             text_bytes: count(limits.text_bytes),
             meta_bytes: count(limits.meta_bytes),
             attachments: count(limits.attachments),
+            mentions: count(limits.mentions),
             page: limits.page,
         }
     }

@@ -38,12 +38,14 @@
 //! | `hello` `{versions, token \| ticket, device, caps?, window?, rooms?}` | first, within 10 s, once; without a credential, the cookie of the upgrade serves |
 //! | `auth` `{id, token}` | goes on under a newer token of the same session |
 //! | `rooms` `{id, after?, limit?}` | the rooms that the caller is in, page by page: `{rooms, next?}` |
-//! | `create_room` `{id, kind, name?, topic?, members?}` · `enter` · `leave` `{id, room}` · `update_room` `{id, room, name?, topic?, kind?}` | |
+//! | `create_room` `{id, kind, name?, topic?, members?}` · `enter` · `leave` `{id, room}` · `update_room` `{id, room, name?, topic?, kind?, slow_mode?}` | |
 //! | `subscribe` `{id, room, since?}` · `unsubscribe` `{id, room}` | `since` is `{epoch?, seq}`: all up to `seq` is here already |
-//! | `send` `{id, room, client_msg_id, text?, reply_to?, attachments?, meta?}` | text, or attachments, or both |
+//! | `send` `{id, room, client_msg_id, text?, reply_to?, attachments?, mentions?, meta?}` | text, or attachments, or both; `@handle` in the text mentions too |
 //! | `edit` `{id, room, message_id, client_msg_id, text}` · `delete` `{id, room, message_id, client_msg_id}` | |
 //! | `react` · `unreact` `{id, room, message_id, emoji}` · `pin` · `unpin` `{id, room, message_id}` | |
 //! | `history` `{id, room, before \| after \| around, limit?}` | messages as they stand now, oldest first; without an anchor the newest; fewer than `limit` where they are long: `found_oldest` and `found_newest` say whether there is more |
+//! | `search` `{id, query?, room?, from?, after?, limit?}` | messages that the caller may read, the newest first: `{hits, next?, behind?}`; see [`SearchQuery`](crate::chat::SearchQuery) |
+//! | `members` `{id, room, after?, limit?}` | who is in a room, and how far each has read: `{members, next?}` |
 //! | `mark_read` `{id, room, seq}` | forward only |
 //! | `member` `{id, room, user, action, role?, until?, reason?}` | `invite kick ban unban mute unmute role` |
 //! | `signal` `{room, kind, on, ttl_ms}` · `ack` `{rooms: {room: seq}}` · `ping` `{ts}` | no result; a ping gets a `pong` |

@@ -110,6 +110,8 @@ pub struct SendAction {
     pub client_msg_id: ClientMsgId,
     /// The message's own name, derived from it.
     pub message_id: MessageId,
+    /// Whom it calls: the draft's own, and those that its text names.
+    pub mentions: Vec<UserId>,
 }
 
 /// A room to be made.
@@ -191,12 +193,19 @@ pub struct RoomUpdate {
     pub topic: Option<String>,
     /// Who may find it; a direct room stays one.
     pub kind: Option<RoomKind>,
+    /// Seconds between one message of a member and the next; 0 ends it.
+    pub slow_mode: Option<u32>,
 }
 
 impl RoomUpdate {
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
         check_line("name", self.name.as_deref(), limits.name_chars)?;
-        Ok(check_line("topic", self.topic.as_deref(), limits.topic_chars)?)
+        check_line("topic", self.topic.as_deref(), limits.topic_chars)?;
+        if self.slow_mode.is_some_and(|seconds| seconds > limits.slow_mode) {
+            let problem = format!("slow_mode must be at most {} seconds", limits.slow_mode);
+            return Err(Invalid::new("slow_mode", problem).into());
+        }
+        Ok(())
     }
 }
 
@@ -317,6 +326,7 @@ impl Command {
             Action::Leave => needs.successors = true,
             Action::Send(send) => {
                 needs.sends.push(send.message_id.clone());
+                needs.members.extend(send.mentions.iter().cloned());
                 needs.messages.extend(send.draft.reply_to.clone());
                 needs.uploads.extend(send.draft.attachments.iter().cloned());
             }

@@ -79,6 +79,9 @@ pub struct Room {
     pub owners: u32,
     /// Pinned messages.
     pub pins: u32,
+    /// Between one message of a member and the next must lie so many seconds; 0: no matter. Moderators
+    /// and owners are free of it.
+    pub slow_mode: u32,
     /// When its last member left; from then on it is as if it had never been.
     pub deleted_at: Option<Timestamp>,
 }
@@ -98,6 +101,10 @@ pub struct Member {
     pub entered_seq: Seq,
     /// How far they have read.
     pub marks: Marks,
+    /// Messages beyond that which mention them, in order; of more than [`Member::MENTIONS`] the newest.
+    pub mentions: Vec<Seq>,
+    /// When they wrote last while the room was in slow mode.
+    pub spoke_at: Option<Timestamp>,
 }
 
 /// How far a member is. Each only ever moves forward.
@@ -122,7 +129,26 @@ impl Member {
             muted_until: None,
             entered_seq: Seq::START,
             marks: Marks::default(),
+            mentions: Vec::new(),
+            spoke_at: None,
         }
+    }
+
+    /// So many mentions that were not read are counted; more are not told apart.
+    pub const MENTIONS: usize = 100;
+
+    /// Takes in a message that mentions them.
+    pub(super) fn mentioned(&mut self, seq: Seq) {
+        if self.mentions.len() == Self::MENTIONS {
+            self.mentions.remove(0);
+        }
+        self.mentions.push(seq);
+    }
+
+    /// Lets go of the mentions that they have read.
+    pub(super) fn settle_mentions(&mut self) {
+        let read = self.marks.read_seq;
+        self.mentions.retain(|seq| *seq > read);
     }
 
     /// Whether they are in the room.

@@ -40,6 +40,12 @@ pub enum Rejection {
     /// The caller may read but not write.
     #[error("you are muted in this room")]
     Muted,
+    /// The room is in slow mode, and the caller wrote a moment ago.
+    #[error("this room is in slow mode; wait before you write again")]
+    SlowMode {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// The caller's role does not allow it.
     #[error("this needs the role {needs:?} or a higher one than the other's")]
     RoleTooLow {
@@ -103,6 +109,7 @@ impl Rejection {
             | Self::DirectRoom
             | Self::Yourself => Code::Forbidden,
             Self::ClientMsgIdReused => Code::Conflict,
+            Self::SlowMode { .. } => Code::RateLimited,
             Self::TooMany { .. } => Code::LimitReached,
             Self::TooLarge { .. } => Code::TooLarge,
             Self::BeyondHead | Self::EmptyText => Code::BadRequest,
@@ -111,6 +118,9 @@ impl Rejection {
 
     /// How long to wait before trying again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
-        None
+        match self {
+            Self::SlowMode { retry_after } => Some(*retry_after),
+            _ => None,
+        }
     }
 }

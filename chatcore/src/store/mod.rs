@@ -10,6 +10,7 @@ mod open;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod room;
+mod search;
 mod session;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
@@ -22,6 +23,7 @@ pub use attachment::AttachmentStore;
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
 pub use room::{RoomCounts, RoomFilter, RoomStore};
+pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
 pub use verification::VerificationStore;
 
@@ -62,11 +64,23 @@ impl StoreError {
 
 /// Everything durable, in one place.
 pub trait Store:
-    LogStore + RoomStore + AccountStore + SessionStore + VerificationStore + AttachmentStore
+    LogStore
+    + RoomStore
+    + SearchStore
+    + AccountStore
+    + SessionStore
+    + VerificationStore
+    + AttachmentStore
 {
 }
 
 impl<T> Store for T where
-    T: LogStore + RoomStore + AccountStore + SessionStore + VerificationStore + AttachmentStore
+    T: LogStore
+        + RoomStore
+        + SearchStore
+        + AccountStore
+        + SessionStore
+        + VerificationStore
+        + AttachmentStore
 {
 }

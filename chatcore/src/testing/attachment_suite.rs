@@ -318,7 +318,8 @@ async fn send(
     let client_msg_id = ClientMsgId::parse(client_msg_id).expect("a sound id");
     let message_id = MessageId::derive(room, &user(sender), &client_msg_id);
     let draft = Draft::text("see").attach(files.iter().map(|id| file(id)));
-    let send = SendAction { draft, client_msg_id, message_id: message_id.clone() };
+    let mentions = Vec::new();
+    let send = SendAction { draft, client_msg_id, message_id: message_id.clone(), mentions };
     match commit(store, command(room, sender, Action::Send(send))).await? {
         Outcome::Sent { seq, .. } => Ok((message_id, seq)),
         other => panic!("a send came to {other:?}"),

@@ -6,6 +6,7 @@ pub mod blob_suite;
 pub mod log_suite;
 pub mod room_suite;
 pub mod scene;
+pub mod search_suite;
 pub mod session_suite;
 mod transport;
 pub mod verification_suite;

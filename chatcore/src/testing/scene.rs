@@ -12,11 +12,11 @@ use crate::room::{
     Action, Actor, Command, Member, MemberAction, NewRoom, Outcome, Rejection, Role, Room,
     SendAction,
 };
-use crate::store::{Committed, LogStore, RoomFilter, RoomStore, Toward};
+use crate::store::{Committed, LogStore, RoomFilter, RoomStore, SearchStore, Toward};
 
 /// A store of rooms and their logs.
-pub trait Rooms: LogStore + RoomStore {}
-impl<T: LogStore + RoomStore> Rooms for T {}
+pub trait Rooms: LogStore + RoomStore + SearchStore {}
+impl<T: LogStore + RoomStore + SearchStore> Rooms for T {}
 
 /// What a message became.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +132,8 @@ impl Scene {
     pub fn message(&self, who: &str, room: &RoomId, once: &str, draft: Draft) -> Command {
         let client_msg_id = name(once);
         let message_id = MessageId::derive(room, &user(who), &client_msg_id);
-        let send = SendAction { draft, client_msg_id, message_id };
+        let mentions = draft.mentions.clone();
+        let send = SendAction { draft, client_msg_id, message_id, mentions };
         self.command(who, room, Action::Send(send))
     }
 

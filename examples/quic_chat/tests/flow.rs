@@ -117,6 +117,7 @@ fn what_waits_from_last_time_is_shown_in_its_room() {
         text: "from yesterday".into(),
         reply_to: None,
         attachments: Vec::new(),
+        mentions: Vec::new(),
         meta: None,
     };
     let unsent = Unsent { room: room("general"), write: Write::Send(send) };

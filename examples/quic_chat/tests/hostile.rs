@@ -33,7 +33,11 @@ fn text_of_others_reaches_the_terminal_as_text() {
     let (target, reason) = (user("2"), Some(EVIL.to_owned()));
     world.event("general", "2", Body::Kick { target, reason });
     let (name, topic) = (Some(EVIL.to_owned()), Some(EVIL.to_owned()));
-    world.event("general", "2", Body::Room { name, topic, visibility: RoomKind::Public });
+    world.event(
+        "general",
+        "2",
+        Body::Room { name, topic, visibility: RoomKind::Public, slow_mode: 0 },
+    );
     let signal = chatcore::protocol::frame::SignalFrame {
         room: room("general"),
         kind: "typing".into(),

@@ -61,6 +61,8 @@ fn summary(name: &str, head: u64, read: u64) -> RoomSummary {
         read_n: read,
         delivered_seq: Seq(read),
         unread: head - read,
+        mentions: 0,
+        slow_mode: 0,
     }
 }
 
@@ -74,6 +76,7 @@ fn message(seq: u64, author: &str, text: &str) -> Message {
         text: text.to_owned(),
         reply_to: None,
         attachments: Vec::new(),
+        mentions: Vec::new(),
         meta: None,
         edited_at: None,
         deleted_at: None,
@@ -160,10 +163,16 @@ impl World {
 
     fn said(&mut self, to: &str, author: &str, text: &str) {
         let message_id = id(self.seq + 1);
-        let (text, attachments) = (text.to_owned(), Vec::new());
-        let (reply_to, meta, edited_at, deleted_at) = (None, None, None, None);
-        let body =
-            Body::Message { message_id, text, reply_to, attachments, meta, edited_at, deleted_at };
+        let body = Body::Message {
+            message_id,
+            text: text.to_owned(),
+            reply_to: None,
+            attachments: Vec::new(),
+            mentions: Vec::new(),
+            meta: None,
+            edited_at: None,
+            deleted_at: None,
+        };
         self.event(to, author, body);
     }
 

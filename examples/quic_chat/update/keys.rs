@@ -213,7 +213,14 @@ fn enter(model: &mut Model, tasks: &mut Vec<Task>) {
 
 /// A message of text alone.
 pub(super) fn message(id: ClientMsgId, text: String, reply_to: Option<MessageId>) -> Write {
-    Write::Send(Send { client_msg_id: id, text, reply_to, attachments: Vec::new(), meta: None })
+    Write::Send(Send {
+        client_msg_id: id,
+        text,
+        reply_to,
+        attachments: Vec::new(),
+        mentions: Vec::new(),
+        meta: None,
+    })
 }
 
 pub(super) fn write(room: RoomId, write: Write, tasks: &mut Vec<Task>) {

@@ -224,7 +224,7 @@ fn changed(room: &mut Room, body: &Body, ts: Timestamp) {
         }
         (Body::Pin { .. }, Some(message)) => message.pinned = true,
         (Body::Unpin { .. }, Some(message)) => message.pinned = false,
-        (Body::Room { name, topic, visibility }, _) => {
+        (Body::Room { name, topic, visibility, .. }, _) => {
             (room.summary.name, room.summary.topic) = (name.clone(), topic.clone());
             room.summary.kind = *visibility;
         }

@@ -210,7 +210,7 @@ fn note(model: &Model, entry: &Entry, width: usize) -> Vec<Line<'static>> {
             };
             format!("{who} made {} {role}", model.name(target))
         }
-        Body::Room { name, topic, visibility } => {
+        Body::Room { name, topic, visibility, .. } => {
             let kind = match visibility {
                 RoomKind::Public => "public",
                 RoomKind::Private => "private",

@@ -4,3 +4,4 @@ mod caps;
 mod hidden;
 mod power;
 mod races;
+mod search;

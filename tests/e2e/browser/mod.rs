@@ -6,6 +6,7 @@ mod files;
 mod long;
 mod looks;
 mod rooms;
+mod search;
 mod talk;
 
 use std::time::Duration;

@@ -29,6 +29,8 @@ impl Call {
         match &self.request {
             Request::Rooms(_)
             | Request::History { .. }
+            | Request::Search(_)
+            | Request::Members { .. }
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

@@ -10,6 +10,8 @@ import { roomName } from './names.js';
 import { session } from './session.js';
 
 const SOON_MS = 250;
+/** Pages without a hit that are passed over, until someone asks for more. */
+const EMPTY_PAGES = 20;
 
 function excerpt({ pieces, cut_before: before, cut_after: after }) {
   const shown = pieces.map(({ text, found }) => (found ? el('mark', {}, text) : text));
@@ -59,7 +61,10 @@ export function openSearch() {
       return;
     }
     try {
-      const page = await api.search({ query, ...(here.checked && current ? { room: current.id } : {}), ...(after ? { after } : {}) });
+      const ask = (from) => api.search({ query, ...(here.checked && current ? { room: current.id } : {}), ...(from ? { after: from } : {}) });
+      let page = await ask(after);
+      // A page ends when its time is over: nothing so far is not nothing at all.
+      for (let left = EMPTY_PAGES; left > 0 && page.hits.length === 0 && page.next && mine === asked; left -= 1) page = await ask(page.next);
       // Who goes on typing is not interested any more.
       if (mine !== asked || !dialog.isConnected) return;
       const rows = page.hits.map((hit) => hitRow(hit, dialog));

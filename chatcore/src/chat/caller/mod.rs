@@ -1,9 +1,13 @@
 //! What someone does with rooms.
 
 mod read;
+mod search;
 
 use std::sync::PoisonError;
 
+pub use search::{Hit, SearchQuery, SearchResult};
+
+use super::mentions::mentioned_handles;
 use super::{Chat, Pending};
 use crate::clock::Timestamp;
 use crate::error::{Error, Invalid};
@@ -177,21 +181,41 @@ impl Caller {
     /// # Errors
     /// [`Invalid`] or [`Rejection`], in which case nothing was sent.
     pub async fn send(&self, room: &RoomId, draft: Draft) -> Result<Sent, Error> {
-        sent(self.submit_send(room, draft)?.outcome().await?)
+        draft.check(&self.chat.inner.limits)?;
+        let handles = mentioned_handles(&draft.text);
+        let lanes = &self.chat.inner.lanes;
+        // Names are looked up first; whatever the same sender hands in meanwhile waits behind it.
+        let turn = lanes.turn(&self.actor.id(), !handles.is_empty()).await;
+        let named = self.chat.inner.named(handles).await?;
+        let pending = self.submit_mentioning(room, draft, named)?;
+        drop(turn);
+        sent(pending.outcome().await?)
     }
 
-    /// Hands a message in without waiting for it to be durable; see [`submit`](Self::submit).
+    /// Hands a message in without waiting for it to be durable; see [`submit`](Self::submit). It
+    /// mentions those of [`Draft::mentions`] alone: names in its text are not looked up.
     ///
     /// # Errors
     /// [`Invalid`] for a draft out of bounds, and as [`submit`](Self::submit).
     pub fn submit_send(&self, room: &RoomId, draft: Draft) -> Result<Pending, Error> {
         draft.check(&self.chat.inner.limits)?;
+        self.submit_mentioning(room, draft, Vec::new())
+    }
+
+    fn submit_mentioning(
+        &self,
+        room: &RoomId,
+        draft: Draft,
+        named: Vec<UserId>,
+    ) -> Result<Pending, Error> {
         let client_msg_id = match draft.client_msg_id.clone() {
             Some(id) => id,
             None => ClientMsgId::parse(&random_string::<16>(&*self.chat.inner.random))?,
         };
         let message_id = MessageId::derive(room, &self.actor.id(), &client_msg_id);
-        self.submit(room, Action::Send(SendAction { draft, client_msg_id, message_id }))
+        let most = self.chat.inner.limits.mentions;
+        let mentions = draft.mentions.iter().cloned().chain(named).take(most).collect();
+        self.submit(room, Action::Send(SendAction { draft, client_msg_id, message_id, mentions }))
     }
 
     /// Changes the text of one's own message.

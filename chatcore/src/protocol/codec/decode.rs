@@ -78,6 +78,8 @@ fn request(op: &str, mut f: Fields) -> Result<Option<Request>, FieldError> {
         "update_room" => Request::UpdateRoom { room: f.take("room")?, body: f.rest()? },
         "send" => Request::Send { room: f.take("room")?, body: f.rest()? },
         "history" => Request::History { room: f.take("room")?, body: f.rest()? },
+        "members" => Request::Members { room: f.take("room")?, body: f.rest()? },
+        "search" => Request::Search(f.rest()?),
         "mark_read" => Request::MarkRead { room: f.take("room")?, body: f.rest()? },
         "member" => {
             Request::Member { room: f.take("room")?, user: f.take("user")?, body: f.rest()? }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::chat::{Created, Left, RoomSummary, Sent};
+use crate::chat::{Created, Left, MemberSummary, RoomSummary, SearchResult, Sent};
 use crate::clock::Timestamp;
 use crate::id::{Epoch, RoomId, Seq, UserId};
 use crate::log::HistoryPage;
@@ -26,6 +26,10 @@ pub enum Answer {
     Rooms(RoomList),
     /// To `history`.
     History(HistoryPage),
+    /// To `members`.
+    Members(MemberList),
+    /// To `search`.
+    Found(SearchResult),
     /// To `subscribe`.
     Subscribed(Subscribed),
     /// To `auth`.
@@ -50,8 +54,12 @@ impl<'de> Deserialize<'de> for Answer {
             read(fields, Self::Sent)
         } else if has("recovered") {
             read(fields, Self::Subscribed)
+        } else if has("hits") {
+            read(fields, Self::Found)
         } else if has("messages") {
             read(fields, Self::History)
+        } else if has("members") {
+            read(fields, Self::Members)
         } else if has("rooms") {
             read(fields, Self::Rooms)
         } else if has("room") {
@@ -85,6 +93,26 @@ pub struct RoomList {
     /// There may be more: ask again with this as `after`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<RoomId>,
+}
+
+/// Members of a room, and how far each has come: who has read what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberList {
+    /// In the order of their ids.
+    pub members: Vec<MemberSummary>,
+    /// There may be more: ask again with this as `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+}
+
+impl MemberList {
+    /// A page of at most `limit`: one that is not full is the last.
+    pub fn page(members: Vec<MemberSummary>, limit: u32) -> Self {
+        let full = members.len() >= limit as usize;
+        let next = members.last().filter(|_| full).map(|member| member.user.clone());
+        Self { members, next }
+    }
 }
 
 /// A subscription stands; its entries follow.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Token;
+use crate::chat::SearchQuery;
 use crate::clock::Timestamp;
 use crate::error::Invalid;
 use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
@@ -124,6 +125,16 @@ pub enum Request {
         #[serde(flatten)]
         body: History,
     },
+    /// Searches messages that the caller may read.
+    Search(Search),
+    /// Lists who is in a room, and how far each has come.
+    Members {
+        /// Of which room.
+        room: RoomId,
+        /// Which of them.
+        #[serde(flatten)]
+        body: Members,
+    },
     /// Moves the caller's read mark forward.
     MarkRead {
         /// Of which room.
@@ -204,6 +215,9 @@ pub struct UpdateRoom {
     /// Who may find it from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RoomKind>,
+    /// Seconds between one message of a member and the next, from now on; 0 ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_mode: Option<u32>,
 }
 
 /// A message to be sent.
@@ -222,6 +236,9 @@ pub struct Send {
     /// Files that the sender has uploaded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentId>,
+    /// Whom it calls, beside those that the text names by `@handle`; who is no member is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
     /// The application's own data, any JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<serde_json::Value>,
@@ -234,6 +251,7 @@ impl From<Send> for Draft {
             client_msg_id: Some(send.client_msg_id),
             reply_to: send.reply_to,
             attachments: send.attachments,
+            mentions: send.mentions,
             meta: send.meta,
         }
     }
@@ -277,6 +295,51 @@ pub struct History {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub limit: Option<u32>,
+}
+
+/// Which members of a room to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    /// Those with an id above this one: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<UserId>,
+    /// At most how many; without one, 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub limit: Option<u32>,
+}
+
+/// What to search for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Words, all of which are wanted; `"phrases"`; `beginnings*` of words; `from:HANDLE`; `in:ROOM`.
+    /// May be left out beside `from`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query: String,
+    /// A room to search alone; without one, and without `in:`, all that the caller is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomId>,
+    /// Who must have written it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<UserId>,
+    /// Those that follow: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most how many; without one, 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub limit: Option<u32>,
+}
+
+impl From<Search> for SearchQuery {
+    fn from(search: Search) -> Self {
+        let Search { query, room, from, after, limit } = search;
+        Self { query, room, from, after, limit }
+    }
 }
 
 /// How far the caller has read.
@@ -341,7 +404,8 @@ impl From<CreateRoom> for NewRoom {
 
 impl From<UpdateRoom> for RoomUpdate {
     fn from(update: UpdateRoom) -> Self {
-        Self { name: update.name, topic: update.topic, kind: update.kind }
+        let UpdateRoom { name, topic, kind, slow_mode } = update;
+        Self { name, topic, kind, slow_mode }
     }
 }
 

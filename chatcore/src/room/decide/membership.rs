@@ -26,12 +26,14 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
         members: 0,
         owners: 0,
         pins: 0,
+        slow_mode: 0,
         deleted_at: None,
     });
     story.append(Body::Room {
         name: story.room.name.clone(),
         topic: story.room.topic.clone(),
         visibility: story.room.kind,
+        slow_mode: 0,
     });
     if let Actor::User(user) = case.actor() {
         join(case, &mut story, user, Role::Owner)?;
@@ -119,6 +121,7 @@ fn join(
     member.marks.read_seq = member.marks.read_seq.max(seq);
     member.marks.read_n = member.marks.read_n.max(story.room.head_n);
     member.marks.delivered_seq = member.marks.delivered_seq.max(seq);
+    member.mentions.clear();
     story.room.members += 1;
     story.room.owners += u32::from(role == Role::Owner);
     story.count_rooms(user, 1);
@@ -154,6 +157,7 @@ pub(super) fn depart(case: &Case<'_>, story: &mut Story<'_>, mut member: Member)
     story.room.members -= 1;
     story.room.owners -= u32::from(member.role == Role::Owner);
     member.role = Role::Member;
+    member.mentions.clear();
     story.count_rooms(&member.user, -1);
     let gone = member.user.clone();
     story.put(member);
@@ -213,6 +217,7 @@ pub(super) fn mark(
     if *marks == before {
         return Ok(case.unchanged(room));
     }
+    member.settle_mentions();
     let mut story = case.story(room.clone());
     story.put(member);
     Ok(story.done())

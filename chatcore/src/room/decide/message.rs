@@ -1,9 +1,11 @@
 //! Sending, changing and deleting messages; reactions and pins.
 
+use std::time::Duration;
+
 use super::{Case, Decision, Outcome, Story};
 use crate::id::{ClientMsgId, MessageId};
 use crate::log::{AttachmentRef, Body, Entry, Fingerprint, fingerprint};
-use crate::room::{Actor, PriorSend, ReactionCount, Rejection, Role, SendAction};
+use crate::room::{Actor, Member, PriorSend, ReactionCount, Rejection, Role, Room, SendAction};
 
 pub(super) fn send(case: &Case<'_>, send: &SendAction) -> Result<Decision, Rejection> {
     let fingerprint = send.draft.fingerprint();
@@ -18,12 +20,15 @@ pub(super) fn send(case: &Case<'_>, send: &SendAction) -> Result<Decision, Rejec
         live_message(case, answered)?;
     }
     let attachments = uploads(case, send)?;
+    let mentioned = mentioned(case, send);
+    let slowed = slowed(case, room)?;
     let mut story = case.story(room.clone());
     let body = Body::Message {
         message_id: send.message_id.clone(),
         text: send.draft.text.clone(),
         reply_to: send.draft.reply_to.clone(),
         attachments,
+        mentions: mentioned.iter().map(|member| member.user.clone()).collect(),
         meta: send.draft.meta.clone(),
         edited_at: None,
         deleted_at: None,
@@ -36,15 +41,56 @@ pub(super) fn send(case: &Case<'_>, send: &SendAction) -> Result<Decision, Rejec
     if let Actor::User(user) = case.actor() {
         // One has read what one has written.
         let mut member = case.view.member(user);
-        if member.marks.read_n + 1 == story.room.head_n {
+        let read_all = member.marks.read_n + 1 == story.room.head_n;
+        if slowed {
+            member.spoke_at = Some(case.now());
+        }
+        if read_all {
             member.marks.read_n = story.room.head_n;
             member.marks.read_seq = seq;
             member.marks.delivered_seq = member.marks.delivered_seq.max(seq);
+            member.settle_mentions();
+        }
+        if read_all || slowed {
             story.put(member);
         }
     }
+    for mut member in mentioned {
+        member.mentioned(seq);
+        story.put(member);
+    }
     let n = story.room.head_n;
     Ok(remember(story, send.message_id.clone(), fingerprint, send.message_id.clone(), n))
+}
+
+/// Whether the author is one whom slow mode holds back, from now on.
+fn slowed(case: &Case<'_>, room: &Room) -> Result<bool, Rejection> {
+    let Actor::User(user) = case.actor() else { return Ok(false) };
+    let member = case.view.member(user);
+    if room.slow_mode == 0 || member.role >= Role::Moderator {
+        return Ok(false);
+    }
+    let pause = Duration::from_secs(u64::from(room.slow_mode));
+    match member.spoke_at.map(|at| at.after(pause).0 - case.now().0) {
+        Some(left @ 1..) => {
+            let retry_after = Duration::from_millis(left.unsigned_abs()).min(pause);
+            Err(Rejection::SlowMode { retry_after })
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Whom a message calls: members, each once, and not its author.
+fn mentioned(case: &Case<'_>, send: &SendAction) -> Vec<Member> {
+    let author = case.actor().id();
+    let mut members: Vec<Member> = Vec::with_capacity(send.mentions.len());
+    for user in &send.mentions {
+        let member = case.view.member(user);
+        if member.joined() && *user != author && members.iter().all(|m| m.user != *user) {
+            members.push(member);
+        }
+    }
+    members
 }
 
 fn uploads(case: &Case<'_>, send: &SendAction) -> Result<Vec<AttachmentRef>, Rejection> {

@@ -151,6 +151,7 @@ pub(super) fn update(case: &Case<'_>, update: &RoomUpdate) -> Result<Decision, R
         Some(kind) => story.room.kind = kind,
         None => {}
     }
+    story.room.slow_mode = update.slow_mode.unwrap_or(room.slow_mode);
     if story.room == *room {
         return Ok(case.unchanged(room));
     }
@@ -158,6 +159,7 @@ pub(super) fn update(case: &Case<'_>, update: &RoomUpdate) -> Result<Decision, R
         name: story.room.name.clone(),
         topic: story.room.topic.clone(),
         visibility: story.room.kind,
+        slow_mode: story.room.slow_mode,
     });
     Ok(story.done())
 }

@@ -19,7 +19,7 @@ pub(super) struct Logs {
     pub(super) rooms: BTreeMap<RoomId, RoomLog>,
     pub(super) joined: HashMap<UserId, BTreeSet<RoomId>>,
     pub(super) messages_ever: u64,
-    runs: Vec<Run>,
+    pub(super) runs: Vec<Run>,
 }
 
 /// One room, with all that hangs on it.
@@ -53,7 +53,7 @@ impl RoomLog {
     }
 
     /// Nothing at or below this is there to be read.
-    fn floor(&self) -> Seq {
+    pub(super) fn floor(&self) -> Seq {
         if self.room.deleted_at.is_some() { self.room.head_seq } else { self.room.floor_seq }
     }
 
@@ -61,7 +61,7 @@ impl RoomLog {
         usize::try_from(seq.0.checked_sub(self.base + 1)?).ok()
     }
 
-    fn entry(&self, seq: Seq) -> Option<&Entry> {
+    pub(super) fn entry(&self, seq: Seq) -> Option<&Entry> {
         self.entries.get(self.index(seq)?)
     }
 

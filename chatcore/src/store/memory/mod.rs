@@ -5,6 +5,7 @@ mod account;
 mod attachment;
 mod log;
 mod room;
+mod search;
 mod session;
 mod verification;
 

@@ -12,8 +12,17 @@ use crate::store::StoreError;
 use crate::store::sql::schema::{Migration, migrations, to_do};
 
 /// All steps, in order. One that was released is never changed; what is to be otherwise is a new one.
-const MIGRATIONS: &[Migration] =
-    migrations!("postgres", ["0001_rooms", "0002_accounts", "0003_attachments"]);
+const MIGRATIONS: &[Migration] = migrations!(
+    "postgres",
+    [
+        "0001_rooms",
+        "0002_accounts",
+        "0003_attachments",
+        "0004_mentions",
+        "0005_slow_mode",
+        "0006_search",
+    ]
+);
 
 /// Brings the schema to the version of this build, all steps in one transaction, one node after
 /// another; says which life of the log it holds.

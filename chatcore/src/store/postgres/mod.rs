@@ -24,6 +24,7 @@ mod options;
 mod order;
 mod rooms;
 mod rows;
+mod search;
 mod session;
 mod sql;
 mod sweep;
@@ -47,6 +48,8 @@ use crate::id::Epoch;
 /// Any number of processes may open the same schema; each of them sees at once what another has
 /// committed. A future of any of its methods may be dropped at any point: what it was writing is
 /// then there as a whole or not at all.
+///
+/// Searches find a message by the first 400 KiB of different words in it.
 ///
 /// No state of a connection outlives a transaction unless the connections are this store's own, nothing is
 /// locked beyond a transaction, and neither `LISTEN` nor temporary tables are used: with

@@ -18,8 +18,12 @@ const REMOVE: &str = "\
 WITH l AS (DELETE FROM $.log WHERE room = $1 AND seq > $2 AND seq <= $3), \
 r AS (DELETE FROM $.reactions WHERE room = $1 AND seq > $2 AND seq <= $3), \
 c AS (DELETE FROM $.reaction_counts WHERE room = $1 AND seq > $2 AND seq <= $3), \
-p AS (DELETE FROM $.pins WHERE room = $1 AND seq > $2 AND seq <= $3) \
+p AS (DELETE FROM $.pins WHERE room = $1 AND seq > $2 AND seq <= $3), \
+d AS (DELETE FROM $.search_docs WHERE room = $1 AND seq > $2 AND seq <= $3) \
 UPDATE $.rooms SET swept_seq = $3 WHERE pk = $1";
+
+/// Keeps others from filing what was read before it was removed.
+const LOCK_INDEX: &str = "SELECT 1 FROM $.search_filed FOR UPDATE";
 
 /// Removes up to `limit` entries and what hangs on them, a transaction for each room. What took effect
 /// once is remembered for ever, and so `sends` stays.
@@ -48,6 +52,7 @@ async fn sweep_room(store: &PostgresStore, limit: u32) -> Result<u32, StoreError
     let to = dead.min(from.saturating_add(i64::from(limit)));
     let mut args = Args::default();
     args.bind(room).bind(from).bind(to);
+    tx.fetch(of(LOCK_INDEX), PgArguments::default()).await.map_err(failed)?;
     tx.fetch(of(REMOVE), args.done()?).await.map_err(failed)?;
     tx.commit().await?;
     Ok(u32::try_from(to - from).unwrap_or(limit))

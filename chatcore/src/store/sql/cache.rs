@@ -201,6 +201,7 @@ mod tests {
             members: 0,
             owners: 0,
             pins: 0,
+            slow_mode: 0,
             deleted_at: None,
         }
     }

@@ -65,11 +65,14 @@ macro_rules! fields {
                     self.take()?,
                     self.take()?,
                     self.take()?,
+                    self.take()?,
                 ))
             }
 
             pub(super) fn member(&mut self) -> Result<Member, StoreError> {
                 member_from((
+                    self.take()?,
+                    self.take()?,
                     self.take()?,
                     self.take()?,
                     self.take()?,

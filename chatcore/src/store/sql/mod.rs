@@ -2,6 +2,7 @@
 
 pub(super) mod cache;
 pub(super) mod fields;
+pub(super) mod filing;
 pub(super) mod rows;
 pub(super) mod runs;
 pub(super) mod schema;

@@ -12,14 +12,14 @@ use crate::store::StoreError;
 macro_rules! room_columns {
     () => {
         "r.id, r.kind, r.name, r.topic, r.created_at, r.created_by, r.keep, r.head_seq, r.head_n, \
-         r.floor_seq, r.members, r.owners, r.pins, r.deleted_at"
+         r.floor_seq, r.members, r.owners, r.pins, r.deleted_at, r.slow_mode"
     };
 }
 /// The columns of [`Fields::member`], of `m`.
 macro_rules! member_columns {
     () => {
         "m.user, m.standing, m.banned_until, m.role, m.muted_until, m.entered_seq, m.read_seq, \
-         m.read_n, m.delivered_seq"
+         m.read_n, m.delivered_seq, m.mentions, m.spoke_at"
     };
 }
 /// The columns of [`Fields::entry`], of `l`.
@@ -46,12 +46,13 @@ pub(in crate::store) type RoomCells = (
     i64,
     i64,
     Option<i64>,
+    i64,
 );
 
 pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> {
     let (id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, floor_seq, ..) =
         cells;
-    let (.., members, owners, pins, deleted_at) = cells;
+    let (.., members, owners, pins, deleted_at, slow_mode) = cells;
     Ok(Room {
         id: RoomId::parse(&id).map_err(corrupt)?,
         kind: kind_from(kind)?,
@@ -66,17 +67,18 @@ pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> 
         members: unsigned(members)?,
         owners: unsigned(owners)?,
         pins: unsigned(pins)?,
+        slow_mode: unsigned(slow_mode)?,
         deleted_at: deleted_at.map(Timestamp),
     })
 }
 
 /// The values of `member_columns`.
 pub(in crate::store) type MemberCells =
-    (String, i64, Option<i64>, i64, Option<i64>, i64, i64, i64, i64);
+    (String, i64, Option<i64>, i64, Option<i64>, i64, i64, i64, i64, Option<String>, Option<i64>);
 
 pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreError> {
-    let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, delivered) =
-        cells;
+    let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, ..) = cells;
+    let (.., delivered, mentions, spoke_at) = cells;
     Ok(Member {
         user: UserId::parse(&user).map_err(corrupt)?,
         standing: standing_from(standing, until.map(Timestamp))?,
@@ -88,6 +90,11 @@ pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreE
             read_n: unsigned(read_n)?,
             delivered_seq: Seq(unsigned(delivered)?),
         },
+        mentions: match mentions {
+            Some(mentions) => serde_json::from_str(&mentions).map_err(corrupt)?,
+            None => Vec::new(),
+        },
+        spoke_at: spoke_at.map(Timestamp),
     })
 }
 

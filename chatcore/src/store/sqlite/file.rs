@@ -57,7 +57,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Opens a file for writing; made by this, it is its owner's alone, and so are the files that
 /// SQLite lays beside it.
-fn open_private(path: &Path) -> io::Result<File> {
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -7,6 +7,9 @@
 //! kept there since it was read or written last, and one statement writes the batch. What memory does
 //! not know is asked first, with one call that gets one row.
 //!
+//! What a search needs is a file of its own beside the database (`-search`), made from the log and made
+//! anew if it is not there: a backup can do without it.
+//!
 //! A noun's tables are a file of `migrations/sqlite/`, listed in `migrate.rs`; a released one is never changed.
 //! To read: `sqlx::query(..).fetch_all(&mut *self.read().await?).await.map_err(failed)?`, one statement, one snapshot.
 //! To write: `let mut tx = self.write().await?;`, statements on `&mut *tx`, `tx.commit().await?`; dropped, it rolls back.
@@ -26,6 +29,7 @@ mod readers;
 mod rooms;
 mod rows;
 mod script;
+mod search;
 mod session;
 mod sweep;
 #[cfg(test)]
@@ -35,6 +39,7 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::Row;
 
@@ -43,7 +48,8 @@ use self::file::Claim;
 use self::memory::Memory;
 pub use self::options::SqliteOptions;
 use self::readers::{Reader, Readers};
-use self::writer::{WriteTx, Writer};
+use self::search::SearchIndex;
+use self::writer::{Purpose, WriteTx, Writer};
 use super::StoreError;
 use crate::clock::SystemRandom;
 use crate::id::Epoch;
@@ -59,6 +65,8 @@ pub struct SqliteStore {
     writer: Writer,
     memory: Mutex<Memory>,
     readers: Readers,
+    search: SearchIndex,
+    busy: Duration,
     claim: Mutex<Option<Claim>>,
 }
 
@@ -81,12 +89,13 @@ impl SqliteStore {
             .map_err(|e| StoreError::Unavailable(e.into()))??;
         let settings = connect::options(&claim.path, options.busy);
         let readers = Readers::new(connect::read_only(&settings), options.readers);
-        let writer = Writer::open(connect::writing(&settings)).await?;
+        let writer = Writer::open(connect::writing(&settings), Purpose::Database).await?;
         migrate::migrate(&writer).await?;
         let epoch = epoch(&writer).await?;
         let memory = Memory::read(&mut *writer.hold().await?, options.bounds).await?;
         let (memory, claim) = (Mutex::new(memory), Mutex::new(Some(claim)));
-        Ok(Self { epoch, writer, memory, readers, claim })
+        let (search, busy) = (SearchIndex::default(), options.busy);
+        Ok(Self { epoch, writer, memory, readers, search, busy, claim })
     }
 
     /// Where the database is, free of symbolic links; none once it is closed.
@@ -100,6 +109,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Unavailable`] if the file cannot be put to rest; nothing is lost by that.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.close_index().await?;
         self.readers.close().await?;
         self.writer.close().await?;
         self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();

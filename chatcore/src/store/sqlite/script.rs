@@ -3,7 +3,7 @@
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor as _};
 
-use super::error::failed;
+use super::error::{corrupt, failed};
 use crate::store::StoreError;
 
 /// Statements that run one after another, until one fails, in a single call.
@@ -57,6 +57,11 @@ impl Script {
         T: for<'q> sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {
         self.arguments.add(value).map_err(StoreError::Corrupt)
+    }
+
+    /// Binds rows, as the JSON array that the statement takes apart.
+    pub(super) fn bind_rows<T: serde::Serialize>(&mut self, rows: &[T]) -> Result<(), StoreError> {
+        self.bind(serde_json::to_string(rows).map_err(corrupt)?)
     }
 
     /// Runs them; the rows of all, in order.

@@ -5,28 +5,44 @@ use super::error::failed;
 use super::log::floor;
 use super::rows::Fields;
 use super::script::Script;
+use super::search::forget;
 use crate::store::StoreError;
 
-/// The next room with something to remove, and from where to where. The condition is the index's.
+/// Rooms with something to remove, and from where to where. The condition is the index's.
 const NEXT: &str = concat!(
     "SELECT r.pk, r.swept_seq, ",
     floor!(),
     " FROM rooms r INDEXED BY rooms_to_sweep WHERE r.swept_seq < ",
     floor!(),
-    " ORDER BY r.pk LIMIT 1"
+    " ORDER BY r.pk LIMIT ?"
 );
 
 /// Removes up to `limit` entries and what hangs on them, in one transaction. What took effect once
 /// is remembered for ever, and so `sends` stays.
 pub(super) async fn sweep(store: &SqliteStore, limit: u32) -> Result<u32, StoreError> {
-    let mut tx = store.write().await?;
     let mut left = limit;
-    while left > 0 {
-        let next = sqlx::query(NEXT).fetch_optional(&mut *tx).await.map_err(failed)?;
-        let Some(next) = next else { break };
-        let mut next = Fields::of(&next);
-        let (room, from, floor): (i64, i64, i64) = (next.take()?, next.take()?, next.take()?);
+    // A floor only ever rises, so that what is dead now is so still when it is removed.
+    let rows =
+        sqlx::query(NEXT).bind(limit).fetch_all(&mut *store.read().await?).await.map_err(failed)?;
+    let mut dead = Vec::new();
+    for row in &rows {
+        let mut row = Fields::of(row);
+        let (room, from, floor): (i64, i64, i64) = (row.take()?, row.take()?, row.take()?);
+        if left == 0 {
+            break;
+        }
         let to = floor.min(from.saturating_add(i64::from(left)));
+        // The log is dense: as many rows as places.
+        left -= u32::try_from(to - from).unwrap_or(left).min(left);
+        dead.push((room, to));
+    }
+    if dead.is_empty() {
+        return Ok(0);
+    }
+    // First, so that no trace outlives what it is of.
+    forget(store, &dead).await?;
+    let mut tx = store.write().await?;
+    for (room, to) in dead {
         let mut script = Script::default();
         for sql in [
             "DELETE FROM log WHERE room = ? AND seq <= ?",
@@ -42,8 +58,6 @@ pub(super) async fn sweep(store: &SqliteStore, limit: u32) -> Result<u32, StoreE
         script.bind(to)?;
         script.bind(room)?;
         script.run(&mut tx).await?;
-        // The log is dense: as many rows as places.
-        left -= u32::try_from(to - from).unwrap_or(left).min(left);
     }
     tx.commit().await?;
     Ok(limit - left)

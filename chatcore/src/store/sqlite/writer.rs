@@ -23,14 +23,27 @@ pub(super) struct Writer(Arc<Mutex<Slot>>);
 /// thread works through its commands in order, so that nothing of the dropped one can come after.
 struct Slot {
     options: SqliteConnectOptions,
+    purpose: Purpose,
     connection: Option<SqliteConnection>,
     open: bool,
 }
 
+/// What is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// The database.
+    Database,
+    /// The index that lies beside it.
+    Search,
+}
+
 impl Writer {
-    pub(super) async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
-        let connection = Some(writing(&options).await?);
-        Ok(Self(Arc::new(Mutex::new(Slot { options, connection, open: false }))))
+    pub(super) async fn open(
+        options: SqliteConnectOptions,
+        purpose: Purpose,
+    ) -> Result<Self, StoreError> {
+        let connection = Some(writing(&options, purpose).await?);
+        Ok(Self(Arc::new(Mutex::new(Slot { options, purpose, connection, open: false }))))
     }
 
     /// Waits for the connection, and finds it with no transaction open.
@@ -77,7 +90,7 @@ impl Slot {
             Err(sqlx::Error::Database(e)) if primary_code(e.as_ref()) == Some(1) => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection to SQLite is replaced");
-                self.connection = Some(writing(&self.options).await?);
+                self.connection = Some(writing(&self.options, self.purpose).await?);
             }
         }
         self.open = false;
@@ -85,9 +98,14 @@ impl Slot {
     }
 }
 
-async fn writing(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+async fn writing(
+    options: &SqliteConnectOptions,
+    purpose: Purpose,
+) -> Result<SqliteConnection, StoreError> {
     let mut connection = connect(options).await?;
-    prepare(&mut connection).await?;
+    if let Purpose::Database = purpose {
+        prepare(&mut connection).await?;
+    }
     Ok(connection)
 }
 

@@ -2,11 +2,13 @@
 //! [`RoomStore`](crate::store::RoomStore) beside it. Each case takes a fresh, empty store.
 
 mod changing;
+mod mentioning;
 mod reacting;
 mod reading;
 mod sending;
 
 pub use changing::*;
+pub use mentioning::*;
 pub use reacting::*;
 pub use reading::*;
 pub use sending::*;
@@ -64,6 +66,12 @@ macro_rules! log_store_suite {
                 reactions_of_a_batch_see_each_other,
                 pins_are_bounded_and_for_moderators,
                 a_deleted_message_is_unpinned,
+                // mentioning
+                a_mention_counts_until_it_is_read,
+                only_members_are_mentioned_and_each_once,
+                who_comes_back_has_no_mentions,
+                mentions_that_are_counted_are_bounded,
+                mentions_agree_with_a_recount_from_the_log,
                 // reading
                 entries_are_read_from_any_cursor,
                 pages_of_messages_pass_over_other_entries,

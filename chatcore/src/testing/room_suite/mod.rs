@@ -71,6 +71,8 @@ macro_rules! room_store_suite {
                 strangers_and_guests_moderate_nothing,
                 a_room_is_described_by_its_owners,
                 a_description_that_changes_nothing_makes_no_entry,
+                slow_mode_spaces_out_messages_of_members,
+                slow_mode_holds_within_a_batch,
                 // listing
                 rooms_are_listed_in_pages_by_id,
                 visible_rooms_are_public_ones_and_ones_own,

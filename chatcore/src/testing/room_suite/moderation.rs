@@ -275,7 +275,7 @@ pub async fn a_room_is_described_by_its_owners(store: impl Rooms) {
     scene.says("bob", &room, "still in").await;
     let log = scene.log(&room).await;
     assert!(matches!(&log[4].body,
-        Body::Room { name: Some(name), topic: None, visibility: RoomKind::Private } if name == "new"));
+        Body::Room { name: Some(name), topic: None, visibility: RoomKind::Private, .. } if name == "new"));
     let direct = RoomUpdate { kind: Some(RoomKind::Direct), ..RoomUpdate::default() };
     assert_eq!(scene.ask("ann", &room, update(direct)).await, Err(Rejection::DirectRoom));
 }
@@ -285,9 +285,59 @@ pub async fn a_description_that_changes_nothing_makes_no_entry(store: impl Rooms
     let scene = Scene::of(store);
     let room = scene.room("r", NewRoom::public("name"), "ann", &[]).await;
     let head = scene.see(&room).await.head_seq;
-    let same = RoomUpdate { name: Some("name".into()), topic: Some(String::new()), kind: None };
+    let same = RoomUpdate {
+        name: Some("name".into()),
+        topic: Some(String::new()),
+        ..RoomUpdate::default()
+    };
     for update in [same, RoomUpdate::default()] {
         scene.does("ann", &room, Action::Update(update)).await;
         assert_eq!(scene.see(&room).await.head_seq, head);
     }
+}
+
+/// Each member in turn; whoever has a role is free of it, and a retry is no message.
+pub async fn slow_mode_spaces_out_messages_of_members(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &["bob", "cat"]).await;
+    let slow = |seconds| RoomUpdate { slow_mode: Some(seconds), ..RoomUpdate::default() };
+    let refused = scene.ask("bob", &room, Action::Update(slow(10))).await;
+    assert_eq!(refused, Err(Rejection::RoleTooLow { needs: Role::Owner }));
+    scene.does("ann", &room, Action::Update(slow(10))).await;
+    assert_eq!(scene.see(&room).await.slow_mode, 10);
+    let log = scene.log(&room).await;
+    let told = log.last().map(|entry| &entry.body);
+    assert!(matches!(told, Some(Body::Room { slow_mode: 10, .. })), "{told:?}");
+
+    scene.send("bob", &room, "1", "one").await.expect("the first");
+    scene.wait(Duration::from_millis(9_500));
+    let early = scene.send("bob", &room, "2", "two").await;
+    let half = Duration::from_millis(500);
+    assert_eq!(early, Err(Rejection::SlowMode { retry_after: half }));
+    assert!(scene.send("bob", &room, "1", "one").await.expect("a retry").duplicate);
+    scene.send("cat", &room, "1", "one").await.expect("another's first");
+    for name in ["1", "2", "3"] {
+        scene.send("ann", &room, name, name).await.expect("she owns the room");
+    }
+    scene.does("bob", &room, Action::Leave).await;
+    scene.does("bob", &room, Action::Enter).await;
+    assert!(scene.send("bob", &room, "2", "two").await.is_err(), "coming back is no way around it");
+    scene.wait(half);
+    scene.send("bob", &room, "2", "two").await.expect("in time");
+    assert!(scene.send("bob", &room, "3", "three").await.is_err());
+    scene.does("ann", &room, Action::Update(slow(0))).await;
+    scene.send("bob", &room, "3", "three").await.expect("it is over");
+}
+
+/// Of several in one batch the first goes in.
+pub async fn slow_mode_holds_within_a_batch(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &["bob"]).await;
+    let slow = RoomUpdate { slow_mode: Some(60), ..RoomUpdate::default() };
+    scene.does("ann", &room, Action::Update(slow)).await;
+    let batch = ["1", "2"].map(|once| scene.message("bob", &room, once, Draft::text(once)));
+    let outcomes = scene.commit(&batch).await.outcomes;
+    assert!(outcomes[0].is_ok());
+    let retry_after = Duration::from_secs(60);
+    assert_eq!(outcomes[1], Err(Rejection::SlowMode { retry_after }));
 }

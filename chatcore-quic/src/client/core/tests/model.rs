@@ -117,6 +117,7 @@ impl World {
             text: "hi".into(),
             reply_to: None,
             attachments: Vec::new(),
+            mentions: Vec::new(),
             meta: None,
         };
         self.sent += 1;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::chat::{Created, Left, RoomSummary, Sent};
+use crate::chat::{Created, Hit, Left, MemberSummary, RoomSummary, SearchResult, Sent};
 use crate::error::Code;
 use crate::hub::Membership;
 use crate::id::MessageId;
@@ -11,7 +11,8 @@ use crate::log::{Body, HistoryPage, Message};
 use crate::protocol::frame::*;
 use crate::protocol::limits::Announced;
 use crate::protocol::{DecodeError, Encoding};
-use crate::room::{Role, RoomKind};
+use crate::room::{Marks, Role, RoomKind};
+use crate::search::Excerpt;
 
 const MAX: usize = 256 * 1024;
 
@@ -59,6 +60,7 @@ fn message() -> Message {
         text: "hi".into(),
         reply_to: Some(message_id()),
         attachments: Vec::new(),
+        mentions: vec![user()],
         meta: Some(json!({"a": [1, 2.5, null]})),
         edited_at: Some(Timestamp(6)),
         deleted_at: None,
@@ -85,7 +87,30 @@ fn summary() -> RoomSummary {
         read_n: 1,
         delivered_seq: Seq(4),
         unread: 3,
+        mentions: 2,
+        slow_mode: 7,
     }
+}
+
+fn members() -> MemberList {
+    let marks = Marks { read_seq: Seq(3), read_n: 2, delivered_seq: Seq(4) };
+    let member = MemberSummary { user: user(), role: Role::Owner, muted_until: None, marks };
+    MemberList::page(vec![member], 1)
+}
+
+fn found() -> SearchResult {
+    let query = crate::search::Query::parse("tea").expect("a sound query");
+    let hit = Hit {
+        room: room(),
+        seq: Seq(4),
+        n: 1,
+        message_id: message_id(),
+        user: user(),
+        ts: Timestamp(5),
+        edited_at: None,
+        excerpt: Excerpt::of("a tea", &query),
+    };
+    SearchResult { hits: vec![hit], next: Some("7".into()), behind: false }
 }
 
 fn answers() -> Vec<Answer> {
@@ -94,6 +119,8 @@ fn answers() -> Vec<Answer> {
     vec![
         Answer::Sent(sent),
         Answer::Changed(Changed { head_seq: Seq(9) }),
+        Answer::Found(found()),
+        Answer::Members(members()),
         Answer::Room(Created { room: room(), epoch: epoch(), head_seq: Seq(9) }),
         Answer::Left(Left { deleted: true }),
         Answer::Rooms(RoomList { rooms: vec![summary()], next: Some(room()) }),
@@ -168,6 +195,7 @@ fn bodies() -> Vec<Body> {
             text: "hi".into(),
             reply_to: None,
             attachments: Vec::new(),
+            mentions: vec![user()],
             meta: Some(json!({"n": 1e30})),
             edited_at: None,
             deleted_at: Some(Timestamp(6)),
@@ -187,7 +215,12 @@ fn bodies() -> Vec<Body> {
         Body::Mute { target: target.clone(), until, reason },
         Body::Unmute { target: target.clone() },
         Body::Role { target, role: Role::Moderator },
-        Body::Room { name: None, topic: Some("all".into()), visibility: RoomKind::Public },
+        Body::Room {
+            name: None,
+            topic: Some("all".into()),
+            visibility: RoomKind::Public,
+            slow_mode: 5,
+        },
     ]
 }
 

@@ -40,31 +40,32 @@ const LONGER: &str = "\
 
 const ROOMS: &str = "\
 , made AS (INSERT INTO $.rooms AS r (pk, version, id, kind, name, topic, created_at, created_by, keep, \
-    head_seq, head_n, floor_seq, members, owners, pins, deleted_at, dead_seq) \
+    head_seq, head_n, floor_seq, members, owners, pins, deleted_at, slow_mode, dead_seq) \
   SELECT e.pk, 1, e.id, e.kind, e.name, e.topic, e.at, e.by, e.keep, e.seq, e.n, e.floor, \
-    e.members, e.owners, e.pins, e.deleted, e.dead \
+    e.members, e.owners, e.pins, e.deleted, e.slow, e.dead \
   FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], \
     ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, seq, n, floor, members, \
-    owners, pins, deleted, dead) \
+    ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, seq, n, \
+    floor, members, owners, pins, deleted, slow, dead) \
   ON CONFLICT (pk) DO UPDATE SET version = r.version + 1, kind = excluded.kind, \
     name = excluded.name, topic = excluded.topic, created_at = excluded.created_at, \
     created_by = excluded.created_by, keep = excluded.keep, head_seq = excluded.head_seq, \
     head_n = excluded.head_n, floor_seq = excluded.floor_seq, members = excluded.members, \
     owners = excluded.owners, pins = excluded.pins, deleted_at = excluded.deleted_at, \
-    dead_seq = excluded.dead_seq)";
+    slow_mode = excluded.slow_mode, dead_seq = excluded.dead_seq)";
 
 /// Marks are no part of a room's version: others may have moved them on.
 const MEMBERS: &str = "\
 , stood AS (INSERT INTO $.members AS m (room, \"user\", standing, banned_until, role, muted_until, \
-    entered_seq, read_seq, read_n, delivered_seq) \
+    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at) \
   SELECT e.* FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[]) AS e \
   ON CONFLICT (room, \"user\") DO UPDATE SET standing = excluded.standing, \
     banned_until = excluded.banned_until, role = excluded.role, muted_until = excluded.muted_until, \
     entered_seq = excluded.entered_seq, read_seq = greatest(m.read_seq, excluded.read_seq), \
     read_n = greatest(m.read_n, excluded.read_n), \
-    delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq))";
+    delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq), \
+    mentions = excluded.mentions, spoke_at = excluded.spoke_at)";
 
 const MARKS: &str = "\
 , marks AS (UPDATE $.members m SET read_seq = e.read, read_n = e.n, delivered_seq = e.delivered \
@@ -212,6 +213,7 @@ impl<'a> Writing<'a> {
             args.bind(of(&whole, |room| i64::from(room.owners)));
             args.bind(of(&whole, |room| i64::from(room.pins)));
             args.bind(of(&whole, |room| room.deleted_at.map(|at| at.0)));
+            args.bind(of(&whole, |room| i64::from(room.slow_mode)));
             args.bind(of(&whole, |room| match room.deleted_at {
                 Some(_) => signed(room.head_seq.0),
                 None => signed(room.floor_seq.0),
@@ -232,6 +234,8 @@ impl<'a> Writing<'a> {
             }
         }
         if !whole.is_empty() {
+            let mentions = whole.iter().map(|(_, member)| mentions(member));
+            let mentions = mentions.collect::<Result<Vec<_>, StoreError>>()?;
             let standing = |member: &Member| standing_number(member.standing);
             let args = script.text(MEMBERS);
             args.bind(column(&whole, |(room, _)| *room));
@@ -244,6 +248,8 @@ impl<'a> Writing<'a> {
             args.bind(column(&whole, |(_, member)| signed(member.marks.read_seq.0)));
             args.bind(column(&whole, |(_, member)| signed(member.marks.read_n)));
             args.bind(column(&whole, |(_, member)| signed(member.marks.delivered_seq.0)));
+            args.bind(mentions);
+            args.bind(column(&whole, |(_, member)| member.spoke_at.map(|at| at.0)));
         }
         if !marks.is_empty() {
             checks.rows("marks", marks.len());
@@ -335,6 +341,12 @@ impl<'a> Writing<'a> {
         let ended = self.changes.rooms.values().filter(|room| room.deleted_at.is_some());
         ended.map(|room| room.id.as_str()).collect()
     }
+}
+
+/// As the row has it.
+fn mentions(member: &Member) -> Result<Option<String>, StoreError> {
+    let some = (!member.mentions.is_empty()).then_some(&member.mentions);
+    some.map(serde_json::to_string).transpose().map_err(corrupt)
 }
 
 /// A column of rows.

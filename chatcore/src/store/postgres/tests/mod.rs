@@ -10,6 +10,7 @@ use super::*;
 mod faults;
 mod nodes;
 mod opening;
+mod searching;
 
 /// A URL of a schema that nobody else has; `None`, having said so, where PostgreSQL is missing.
 fn url() -> Option<String> {
@@ -29,6 +30,10 @@ mod rooms {
 
 mod log {
     crate::log_store_suite!(in one, super::fresh);
+}
+
+mod found {
+    crate::search_store_suite!(in one, super::fresh);
 }
 
 /// Runs statements that say `$.` for the schema.

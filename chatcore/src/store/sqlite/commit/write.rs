@@ -154,6 +154,7 @@ fn room_row<'a>(
         room.owners,
         room.pins,
         room.deleted_at,
+        room.slow_mode,
     ))
 }
 
@@ -174,6 +175,9 @@ fn member_row<'a>(
         member.marks.read_seq,
         member.marks.read_n,
         member.marks.delivered_seq,
+        // As an array it becomes text, once it is taken out of the row.
+        (!member.mentions.is_empty()).then_some(&member.mentions),
+        member.spoke_at,
     ))
 }
 

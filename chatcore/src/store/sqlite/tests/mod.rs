@@ -12,6 +12,7 @@ mod faults;
 mod model;
 mod once;
 mod opening;
+mod searching;
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -35,6 +36,10 @@ mod rooms {
 
 mod log {
     crate::log_store_suite!(super::fresh);
+}
+
+mod found {
+    crate::search_store_suite!(super::fresh);
 }
 
 async fn refusal(path: &PathBuf) -> String {

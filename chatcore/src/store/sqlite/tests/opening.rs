@@ -97,3 +97,30 @@ async fn closed_store_says_so() {
     assert!(matches!(store.write().await, Err(StoreError::Unavailable(_))));
     assert_eq!(store.path(), None);
 }
+
+/// A file of an earlier build is brought forward, and keeps what it holds.
+#[tokio::test]
+async fn file_of_an_earlier_schema_is_taken_over() {
+    use crate::testing::scene::Scene;
+
+    let (_folder, path) = folder();
+    let scene = Scene::of(open(&path).await);
+    let room = scene.public("general", "ann", &["bob"]).await;
+    scene.says("ann", &room, "tea").await;
+    drop(scene);
+    open(&path).await.close().await.expect("it closes");
+    let settings = connect::options(&path, Duration::from_secs(5));
+    let mut connection = connect::connect(&settings).await.expect("a connection");
+    let back = "ALTER TABLE members DROP COLUMN mentions;
+                ALTER TABLE members DROP COLUMN spoke_at;
+                ALTER TABLE rooms DROP COLUMN slow_mode;
+                DELETE FROM chatcore_migrations WHERE version > 3;";
+    sqlx::raw_sql(back).execute(&mut connection).await.expect("sound SQL");
+    sqlx::Connection::close(connection).await.expect("it closes");
+
+    let scene = Scene::of(open(&path).await);
+    assert_eq!(scene.history(&room, "bob").await.len(), 1);
+    let draft = crate::log::Draft::text("you").mention([crate::testing::scene::user("bob")]);
+    scene.run(scene.message("ann", &room, "m", draft)).await.expect("she may");
+    assert_eq!(scene.member(&room, "bob").await.mentions.len(), 1);
+}

@@ -1,0 +1,3 @@
+-- Messages that mention a member, who has not read them: a JSON array of places, the oldest first; none
+-- in most rows.
+ALTER TABLE members ADD COLUMN mentions TEXT;
