@@ -12,6 +12,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chatcore::Chat;
 use chatcore::account::{AccountSettings, RateLimits, Secret};
@@ -94,6 +95,12 @@ struct Options {
     /// The key of that certificate, in PEM form.
     #[arg(long, env = "CHATCORE_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
     tls_key: Option<PathBuf>,
+
+    /// Seconds after which messages are removed where a room does not say otherwise
+    /// [default: they are kept for ever]
+    #[arg(long, env = "CHATCORE_RETENTION", value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(3_600..=315_360_000))]
+    retention: Option<u64>,
 
     /// Limits per user and per address; `off` lifts them, for load tests.
     #[arg(long, env = "CHATCORE_LIMITS", default_value = "on", value_name = "on|off")]
@@ -349,10 +356,12 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
     files.file_bytes = options.max_file << 20;
     files.waiting_bytes = files.waiting_bytes.max(2 * files.file_bytes);
     let mut limits = Limits::default();
+    limits.retention = options.retention.map(Duration::from_secs);
     if options.limits == Switch::Off {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
+        limits.exports_per_user = None;
     }
     Ok(Chat::builder(store)
         .blobs(blobs)

@@ -10,6 +10,7 @@ mod contract;
 mod conversation;
 mod crossing;
 mod durability;
+mod erasure;
 mod files;
 mod harness;
 mod load;

@@ -617,3 +617,74 @@ async fn slow_mode_says_how_long_to_wait() {
     let shown = server.ok(&as_bob, "GET", &room, Value::Null).await;
     assert_eq!(shown["slow_mode"], 3_600);
 }
+
+fn lines(answer: &Answer) -> Vec<Value> {
+    let text = answer.text();
+    assert!(text.ends_with('\n'), "{text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn someone_takes_along_what_is_theirs_and_nothing_of_others() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "private", "name": "cellar"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    let members = format!("/rooms/{room}/members");
+    server.ok(&as_ann, "POST", &format!("{members}/{bob}"), json!({"action": "invite"})).await;
+    server.ok(&as_bob, "POST", &format!("/rooms/{room}/enter"), Value::Null).await;
+    let file = text(&server.upload(&as_ann, "dot.png", PNG).await.json()["id"]);
+    let messages = format!("/rooms/{room}/messages");
+    let mine = json!({"client_msg_id": "1", "text": "mine", "attachments": [file]});
+    server.ok(&as_ann, "POST", &messages, mine).await;
+    let gone = json!({"client_msg_id": "2", "text": "gone"});
+    let gone = text(&server.ok(&as_ann, "POST", &messages, gone).await["message_id"]);
+    let delete = json!({"client_msg_id": "3"});
+    server.ok(&as_ann, "DELETE", &format!("{messages}/{gone}"), delete).await;
+    let others = json!({"client_msg_id": "1", "text": "another's"});
+    server.ok(&as_bob, "POST", &messages, others).await;
+
+    let answer = server.get(&as_ann, "/me/export").await;
+    assert_eq!(answer.headers["content-type"], "application/x-ndjson");
+    let export = lines(&answer);
+    let kinds: Vec<_> = export.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["profile", "session", "room", "message", "file", "end"]);
+    assert_eq!((&export[0]["user"], &export[0]["handle"]), (&json!(ann), &json!("ann")));
+    assert_eq!(export[2]["summary"]["name"], "cellar");
+    assert_eq!(export[3]["message"]["text"], "mine");
+    assert_eq!(export[5], json!({"type": "end", "rooms": 1, "messages": 1}));
+    let url = text(&export[4]["url"]);
+    let fetched = server.get(&as_ann, url.strip_prefix("/api/v1").unwrap()).await;
+    assert_eq!(&fetched.body[..], PNG);
+
+    // A room that one may know nothing of any more is named, and one's own messages are.
+    server.ok(&as_ann, "POST", &format!("/rooms/{room}/leave"), Value::Null).await;
+    let export = lines(&server.get(&as_ann, "/me/export").await);
+    assert_eq!(export[2], json!({"type": "room", "room": room}));
+    assert_eq!(export[3]["message"]["text"], "mine");
+
+    let refused = server.get(&as_ann, "/me/export").await;
+    assert_eq!(refused.status, 429, "the third within half an hour");
+    assert!(refused.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn who_erases_their_account_has_to_say_the_password() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    for (body, status) in [
+        (Value::Null, 400),
+        (json!({}), 400),
+        (json!({"password": "wrong horse"}), 401),
+        (json!({"password": PASSWORD, "user": "bob"}), 400),
+    ] {
+        let refused = server.call(&as_ann, "DELETE", "/me", body).await;
+        assert_eq!(refused.status, status, "{}", refused.text());
+    }
+    server.ok(&as_ann, "DELETE", "/me", json!({"password": PASSWORD})).await;
+    assert_eq!(server.get(&as_ann, "/me").await.status, 401);
+    let shown = server.ok(&as_bob, "GET", &format!("/users/{ann}"), Value::Null).await;
+    assert_eq!(shown, json!({"id": ann, "display_name": "deleted user"}));
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::committer::Committer;
+use super::erasing::keep_erasing;
 use super::filing::keep_filed;
 use super::mentions::Lanes;
 use super::people::{Anyone, EndConnections};
@@ -162,6 +163,7 @@ impl ChatBuilder {
             .with_clock(Arc::clone(&clock))
             .with_random(Arc::clone(&random));
         let news = Arc::new(Notify::new());
+        let to_erase = Arc::new(Notify::new());
         let (committer, writing) = Committer::start(
             Arc::clone(&store),
             Arc::clone(&hub),
@@ -170,6 +172,7 @@ impl ChatBuilder {
         );
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
+            exports: Throttle::new(limits.exports_per_user, &clock),
             lanes: Lanes::default(),
             store,
             hub,
@@ -186,6 +189,8 @@ impl ChatBuilder {
             fan_out,
             upkeep: tokio::spawn(keep_up(chat.clone())).abort_handle(),
             filing: tokio::spawn(keep_filed(chat.clone(), news)).abort_handle(),
+            erasing: tokio::spawn(keep_erasing(chat.clone(), Arc::clone(&to_erase))).abort_handle(),
+            to_erase,
         });
         Ok(Chat { inner })
     }

@@ -3,21 +3,24 @@
 mod builder;
 mod caller;
 mod committer;
+mod erasing;
 mod filing;
 mod live;
 mod mentions;
 mod pace;
 mod people;
+mod retention;
 mod stats;
 mod summary;
 mod upkeep;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub use builder::ChatBuilder;
-pub use caller::{Caller, Created, Hit, Left, SearchQuery, SearchResult, Sent};
+pub use caller::{Caller, Created, Export, Exported, Hit, Left, SearchQuery, SearchResult, Sent};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
 pub use stats::{Stats, StatsQuery};
@@ -28,9 +31,9 @@ use crate::attachment::Attachments;
 use crate::clock::{Clock, Random};
 use crate::error::Error;
 use crate::hub::Hub;
-use crate::id::{Epoch, UserId};
+use crate::id::{Epoch, RoomId, UserId};
 use crate::limits::Limits;
-use crate::room::Actor;
+use crate::room::{Action, Actor, Command};
 use crate::store::Store;
 use crate::throttle::Throttle;
 use committer::Committer;
@@ -60,18 +63,32 @@ struct Inner {
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
     turns: Throttle,
+    exports: Throttle,
     lanes: mentions::Lanes,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,
     fan_out: Vec<AbortHandle>,
     upkeep: AbortHandle,
     filing: AbortHandle,
+    erasing: AbortHandle,
+    /// Someone is to be erased.
+    to_erase: Arc<Notify>,
+}
+
+impl Inner {
+    /// Hands a command in, bound by no rate.
+    fn submit(&self, actor: Actor, room: &RoomId, action: Action) -> Result<Pending, Error> {
+        let command = Command { room: room.clone(), actor, at: self.clock.now(), action };
+        let committer = self.committer.read().unwrap_or_else(PoisonError::into_inner);
+        committer.as_ref().ok_or(Error::Unavailable)?.submit(command)
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.upkeep.abort();
         self.filing.abort();
+        self.erasing.abort();
         self.fan_out.iter().for_each(AbortHandle::abort);
     }
 }
@@ -158,6 +175,7 @@ impl Chat {
     pub async fn shutdown(&self) {
         self.inner.upkeep.abort();
         self.inner.filing.abort();
+        self.inner.erasing.abort();
         drop(self.inner.committer.write().unwrap_or_else(PoisonError::into_inner).take());
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writing) = writing {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::Inner;
+use crate::id::RoomId;
 
 /// Between one round and the next.
 const EVERY: Duration = Duration::from_secs(30);
@@ -15,20 +16,24 @@ const ROWS: u32 = 500;
 /// Steps of one round: a round must end, however much there is to do.
 const STEPS: usize = 20;
 
-/// Removes what nothing can reach any more: logs of deleted rooms, files that no message needs,
+/// Lets go of messages that are too old, and removes what nothing can reach any more: logs of deleted rooms, files that no message needs,
 /// sessions and codes that have expired. Ends with the chat.
 pub(super) async fn keep_up(chat: Weak<Inner>) {
+    let mut expired = None;
     loop {
         tokio::time::sleep(EVERY).await;
         let Some(chat) = chat.upgrade() else { return };
-        if AssertUnwindSafe(chat.round()).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(chat.round(&mut expired)).catch_unwind().await.is_err() {
             tracing::error!("upkeep panicked; trying again later");
         }
     }
 }
 
 impl Inner {
-    async fn round(&self) {
+    async fn round(&self, expired: &mut Option<RoomId>) {
+        if let Err(error) = self.expire_some(expired).await {
+            tracing::warn!(%error, "letting go of old messages failed; trying again later");
+        }
         for _ in 0..STEPS {
             match self.store.sweep(ROWS).await {
                 Ok(removed) if removed < ROWS => break,

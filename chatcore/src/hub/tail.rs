@@ -1,5 +1,6 @@
 //! The live end of one room's log, and who sits at it.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -92,6 +93,27 @@ impl Tail {
             self.all_bytes.fetch_add(after, Ordering::Relaxed);
             self.all_bytes.fetch_sub(before, Ordering::Relaxed);
         }
+    }
+
+    /// Lets go of all up to `upto`, and of edits that may be of messages there. Whoever has not had
+    /// what stands beyond reads it in the log.
+    pub(super) fn expire(&self, upto: Seq) {
+        let mut ring = lock(&self.ring);
+        let mut here = HashSet::new();
+        let (mut gone, mut at) = (0, 0);
+        while let Some(entry) = ring.get(at).map(|live| live.entry()) {
+            at += 1;
+            match &entry.body {
+                _ if entry.seq <= upto => gone = at,
+                Body::Message { message_id, .. } => {
+                    here.insert(message_id.clone());
+                }
+                Body::Edit { message_id, .. } if !here.contains(message_id) => gone = at,
+                _ => {}
+            }
+        }
+        self.forget(&mut ring, gone);
+        ring.forget_joined();
     }
 
     fn forget(&self, ring: &mut Ring, count: usize) {

@@ -82,6 +82,7 @@ fn refers_to(command: &Command) -> Option<&MessageId> {
         Action::Edit { message, .. }
         | Action::Delete { message, .. }
         | Action::React { message, .. }
+        | Action::Retract { message, .. }
         | Action::Pin { message, .. } => Some(message),
         _ => None,
     }

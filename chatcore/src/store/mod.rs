@@ -4,6 +4,7 @@
 
 mod account;
 pub mod attachment;
+mod erasure;
 mod log;
 pub mod memory;
 mod open;
@@ -20,9 +21,10 @@ mod verification;
 
 pub use account::{AccountStore, Naming};
 pub use attachment::AttachmentStore;
+pub use erasure::{Erasure, ErasureStore};
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
-pub use room::{RoomCounts, RoomFilter, RoomStore};
+pub use room::{Retained, RoomCounts, RoomFilter, RoomStore};
 pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
 pub use verification::VerificationStore;
@@ -71,6 +73,7 @@ pub trait Store:
     + SessionStore
     + VerificationStore
     + AttachmentStore
+    + ErasureStore
 {
 }
 
@@ -82,5 +85,6 @@ impl<T> Store for T where
         + SessionStore
         + VerificationStore
         + AttachmentStore
+        + ErasureStore
 {
 }

@@ -15,6 +15,15 @@ pub enum RoomFilter {
     Visible,
 }
 
+/// Which rooms to look through for messages that are too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retained {
+    /// Those that say themselves how long messages are kept.
+    Own,
+    /// All that are there.
+    All,
+}
+
 /// Counts of all that was ever made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoomCounts {
@@ -54,6 +63,14 @@ pub trait RoomStore: std::fmt::Debug + Send + Sync + 'static {
         after: Option<&UserId>,
         limit: u32,
     ) -> Result<Vec<Member>, StoreError>;
+
+    /// Up to `limit` rooms with an id above `after`, in the order of ids.
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError>;
 
     /// Counts of all that was ever made.
     async fn counts(&self) -> Result<RoomCounts, StoreError>;

@@ -96,8 +96,13 @@ fn name(once: &str) -> ClientMsgId {
 impl Scene {
     /// A scene over an empty store.
     pub fn of(store: impl Rooms) -> Self {
+        Self::shared(Arc::new(store))
+    }
+
+    /// The same over a store that the test asks other things as well.
+    pub fn shared(store: Arc<impl Rooms>) -> Self {
         Self {
-            store: Arc::new(store),
+            store,
             limits: Limits::default(),
             now: Arc::new(AtomicI64::new(1_700_000_000_000)),
             names: Arc::default(),

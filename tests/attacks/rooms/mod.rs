@@ -1,6 +1,7 @@
 //! Rooms: who may know of them, enter, rule and write.
 
 mod caps;
+mod erasure;
 mod hidden;
 mod power;
 mod races;

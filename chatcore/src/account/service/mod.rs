@@ -1,6 +1,7 @@
 //! The account module's one door, split by what is done behind it.
 
 mod confirm;
+mod erase;
 mod login;
 mod profile;
 mod register;

@@ -1,10 +1,10 @@
 //! What someone does with rooms.
 
+mod export;
 mod read;
 mod search;
 
-use std::sync::PoisonError;
-
+pub use export::{Export, Exported};
 pub use search::{Hit, SearchQuery, SearchResult};
 
 use super::mentions::mentioned_handles;
@@ -15,8 +15,7 @@ use crate::hub::Signal;
 use crate::id::{ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId, random_string};
 use crate::log::{Draft, check_emoji, check_text};
 use crate::room::{
-    Action, Actor, Command, MemberAction, NewRoom, Outcome, Rejection, RoomKind, RoomUpdate,
-    SendAction,
+    Action, Actor, MemberAction, NewRoom, Outcome, Rejection, RoomKind, RoomUpdate, SendAction,
 };
 
 /// Someone acting on a chat; see [`Chat::as_user`] and [`Chat::as_system`].
@@ -80,14 +79,7 @@ impl Caller {
         if !matches!(action, Action::Mark { .. }) {
             self.take_turn()?;
         }
-        let command = Command {
-            room: room.clone(),
-            actor: self.actor.clone(),
-            at: self.chat.inner.clock.now(),
-            action,
-        };
-        let committer = self.chat.inner.committer.read().unwrap_or_else(PoisonError::into_inner);
-        committer.as_ref().ok_or(Error::Unavailable)?.submit(command)
+        self.chat.inner.submit(self.actor.clone(), room, action)
     }
 
     /// Counts one deed against the user's rate.

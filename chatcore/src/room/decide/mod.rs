@@ -77,9 +77,11 @@ pub(super) fn decide(
         }
         Action::Delete { message, client_msg_id } => message::delete(&case, message, client_msg_id),
         Action::React { message, emoji, on } => message::react(&case, message, emoji, *on),
+        Action::Retract { message, emoji } => message::retract(&case, message, emoji),
         Action::Pin { message, on } => message::pin(&case, message, *on),
         Action::Member { target, what } => moderation::act(&case, target, what),
         Action::Update(update) => moderation::update(&case, update),
+        Action::Expire { upto, edited } => moderation::expire(&case, *upto, edited),
         Action::Mark { read, delivered } => membership::mark(&case, *read, *delivered),
     }
 }

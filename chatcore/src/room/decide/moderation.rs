@@ -3,7 +3,7 @@
 use super::membership::depart;
 use super::{Case, Decision};
 use crate::clock::Timestamp;
-use crate::id::UserId;
+use crate::id::{MessageId, Seq, UserId};
 use crate::log::Body;
 use crate::room::{Actor, Member, MemberAction, Rejection, Role, RoomKind, RoomUpdate, Standing};
 
@@ -152,6 +152,7 @@ pub(super) fn update(case: &Case<'_>, update: &RoomUpdate) -> Result<Decision, R
         None => {}
     }
     story.room.slow_mode = update.slow_mode.unwrap_or(room.slow_mode);
+    story.room.retention = update.retention.unwrap_or(room.retention);
     if story.room == *room {
         return Ok(case.unchanged(room));
     }
@@ -160,6 +161,29 @@ pub(super) fn update(case: &Case<'_>, update: &RoomUpdate) -> Result<Decision, R
         topic: story.room.topic.clone(),
         visibility: story.room.kind,
         slow_mode: story.room.slow_mode,
+        retention: story.room.retention,
     });
+    Ok(story.done())
+}
+
+/// Raises the floor. Whatever stands below it, a sweep removes.
+pub(super) fn expire(
+    case: &Case<'_>,
+    upto: Seq,
+    edited: &[MessageId],
+) -> Result<Decision, Rejection> {
+    let room = case.joined()?;
+    if case.actor() != &Actor::System {
+        return Err(Rejection::RoleTooLow { needs: Role::Owner });
+    }
+    let upto = upto.min(room.head_seq);
+    if upto <= room.floor_seq {
+        return Ok(case.unchanged(room));
+    }
+    let mut story = case.story(room.clone());
+    story.room.floor_seq = upto;
+    story.append(Body::Expire { upto });
+    let edited = edited.iter().map(|message| (room.id.clone(), message.clone()));
+    story.changes.emptied.extend(edited);
     Ok(story.done())
 }

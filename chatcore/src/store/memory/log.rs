@@ -347,6 +347,9 @@ impl LogStore for MemoryStore {
             log.messages.retain(|seq| *seq > base);
             log.pins.retain(|seq| *seq > base);
             log.reactions.retain(|seq, _| *seq > base);
+            if dead > 0 {
+                lock(&self.attachments).release_below(&log.room.id, base);
+            }
         }
         Ok(limit - u32::try_from(left).unwrap_or(0))
     }

@@ -3,6 +3,7 @@
 
 mod account;
 mod attachment;
+mod erasure;
 mod log;
 mod room;
 mod search;
@@ -24,6 +25,7 @@ pub struct MemoryStore {
     verifications: Mutex<verification::Verifications>,
     /// Locked after `logs`, where both are.
     attachments: Mutex<attachment::AttachmentTable>,
+    erasures: Mutex<erasure::Erasures>,
 }
 
 impl MemoryStore {
@@ -36,6 +38,7 @@ impl MemoryStore {
             sessions: Mutex::default(),
             verifications: Mutex::default(),
             attachments: Mutex::default(),
+            erasures: Mutex::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, lock};
 use crate::id::{RoomId, UserId};
 use crate::room::{Member, Room, RoomKind, Standing};
-use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 #[async_trait]
 impl RoomStore for MemoryStore {
@@ -65,6 +65,20 @@ impl RoomStore for MemoryStore {
             .take(limit as usize)
             .cloned()
             .collect())
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let logs = lock(&self.logs);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rooms = logs.rooms.range::<RoomId, _>((from, Bound::Unbounded));
+        let rooms = rooms.map(|(_, log)| &log.room).filter(|room| room.deleted_at.is_none());
+        let rooms = rooms.filter(|room| which == Retained::All || room.retention > 0);
+        Ok(rooms.take(limit as usize).cloned().collect())
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

@@ -17,6 +17,7 @@ mod attachment;
 mod client;
 mod commit;
 mod connect;
+mod erasure;
 mod error;
 mod log;
 mod migrate;

@@ -10,7 +10,7 @@ use super::sql::Args;
 use crate::id::{RoomId, UserId};
 use crate::room::{Member, Room};
 use crate::store::sql::rows::{member_columns, room_columns};
-use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -52,6 +52,19 @@ const MEMBERS: &str = concat!(
     " FROM $.rooms r JOIN $.members m ON m.room = r.pk \
      WHERE r.id = $1 AND r.deleted_at IS NULL AND m.standing = 1 AND m.user > $2 \
      ORDER BY m.user LIMIT $3"
+);
+
+const OWN: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM $.rooms r WHERE r.retention > 0 AND r.deleted_at IS NULL AND r.id > $1 \
+     ORDER BY r.id LIMIT $2"
+);
+
+const ALL: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM $.rooms r WHERE r.deleted_at IS NULL AND r.id > $1 ORDER BY r.id LIMIT $2"
 );
 
 /// What has its place in the order of commits, and what waits for one: of one moment.
@@ -102,6 +115,22 @@ impl RoomStore for PostgresStore {
         args.bind(after.map_or("", UserId::as_str).to_owned()).bind(i64::from(limit));
         let rows = self.client.read(MEMBERS, args.done()?).await?;
         rows.iter().map(|row| Fields::of(row).member()).collect()
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let mut args = Args::default();
+        args.bind(after.map_or("", RoomId::as_str).to_owned()).bind(i64::from(limit));
+        let text = match which {
+            Retained::Own => OWN,
+            Retained::All => ALL,
+        };
+        let rows = self.client.read(text, args.done()?).await?;
+        rows.iter().map(|row| Fields::of(row).room()).collect()
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

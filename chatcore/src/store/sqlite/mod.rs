@@ -18,6 +18,7 @@ mod account;
 mod attachment;
 mod commit;
 mod connect;
+mod erasure;
 mod error;
 mod file;
 mod log;

@@ -9,7 +9,7 @@ use super::rows::Fields;
 use crate::id::{RoomId, UserId};
 use crate::room::{Member, Room};
 use crate::store::sql::rows::{member_columns, room_columns};
-use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -52,6 +52,19 @@ const MEMBERS: &str = concat!(
     " FROM rooms r CROSS JOIN members m INDEXED BY members_joined ON m.room = r.pk \
      WHERE r.id = ?1 AND r.deleted_at IS NULL AND m.standing = 1 AND m.user > ?2 \
      ORDER BY m.user LIMIT ?3"
+);
+
+const OWN: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM rooms r INDEXED BY rooms_retained \
+     WHERE r.retention > 0 AND r.deleted_at IS NULL AND r.id > ?1 ORDER BY r.id LIMIT ?2"
+);
+
+const ALL: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM rooms r WHERE r.deleted_at IS NULL AND r.id > ?1 ORDER BY r.id LIMIT ?2"
 );
 
 #[async_trait]
@@ -107,6 +120,24 @@ impl RoomStore for SqliteStore {
             .await
             .map_err(failed)?;
         rows.iter().map(|row| Fields::of(row).member()).collect()
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let rows = sqlx::query(match which {
+            Retained::Own => OWN,
+            Retained::All => ALL,
+        })
+        .bind(after.map_or("", RoomId::as_str))
+        .bind(limit)
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).room()).collect()
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

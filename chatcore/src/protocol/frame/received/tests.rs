@@ -89,6 +89,7 @@ fn summary() -> RoomSummary {
         unread: 3,
         mentions: 2,
         slow_mode: 7,
+        retention: 8,
     }
 }
 
@@ -220,6 +221,7 @@ fn bodies() -> Vec<Body> {
             topic: Some("all".into()),
             visibility: RoomKind::Public,
             slow_mode: 5,
+            retention: 6,
         },
     ]
 }

@@ -154,7 +154,8 @@ fn room_row<'a>(
         room.owners,
         room.pins,
         room.deleted_at,
-        room.slow_mode,
+        // A row has sixteen cells at most.
+        (room.slow_mode, room.retention),
     ))
 }
 

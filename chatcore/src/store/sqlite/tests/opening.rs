@@ -114,6 +114,12 @@ async fn file_of_an_earlier_schema_is_taken_over() {
     let back = "ALTER TABLE members DROP COLUMN mentions;
                 ALTER TABLE members DROP COLUMN spoke_at;
                 ALTER TABLE rooms DROP COLUMN slow_mode;
+                ALTER TABLE accounts DROP COLUMN erased;
+                DROP TABLE erasures;
+                DROP INDEX members_past;
+                DROP INDEX attachments_shared;
+                DROP INDEX rooms_retained;
+                ALTER TABLE rooms DROP COLUMN retention;
                 DELETE FROM chatcore_migrations WHERE version > 3;";
     sqlx::raw_sql(back).execute(&mut connection).await.expect("sound SQL");
     sqlx::Connection::close(connection).await.expect("it closes");
