@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatcore::Chat;
-use chatcore::account::{AccountSettings, RateLimits, Secret};
+use chatcore::account::{AccountSettings, LoginName, RateLimits, Secret};
 use chatcore::attachment::AttachmentLimits;
 use chatcore::attachment::blobs::{BlobStore, FileBlobs};
 use chatcore::clock::{SystemClock, SystemRandom};
@@ -101,6 +101,11 @@ struct Options {
     #[arg(long, env = "CHATCORE_RETENTION", value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(3_600..=315_360_000))]
     retention: Option<u64>,
+
+    /// The handle of someone who is to be an admin, if there is such an account; may be repeated. Whoever
+    /// is one stays it.
+    #[arg(long, env = "CHATCORE_ADMIN", value_delimiter = ',', value_name = "HANDLE")]
+    admin: Vec<String>,
 
     /// Limits per user and per address; `off` lifts them, for load tests.
     #[arg(long, env = "CHATCORE_LIMITS", default_value = "on", value_name = "on|off")]
@@ -361,9 +366,10 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
+        limits.reports_per_user = None;
         limits.exports_per_user = None;
     }
-    Ok(Chat::builder(store)
+    let chat = Chat::builder(store)
         .blobs(blobs)
         .mailer(mailer)
         .secret(secret(&under("secret"))?)
@@ -371,7 +377,17 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         .attachment_limits(files)
         .limits(limits)
         .build()
-        .await?)
+        .await?;
+    for handle in &options.admin {
+        let named = chat.accounts().find(&LoginName::Handle(handle.clone())).await?;
+        match named {
+            Some(account) => chat.set_admin(&account.id, true).await?,
+            None => eprintln!(
+                "server: --admin {handle}: nobody has this handle yet; register, then start again"
+            ),
+        }
+    }
+    Ok(chat)
 }
 
 /// Writes mail into a folder, and prints what is in it to be typed.

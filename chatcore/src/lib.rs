@@ -55,6 +55,7 @@ pub mod id;
 pub mod limits;
 pub mod log;
 pub mod mail;
+pub mod oversight;
 pub mod protocol;
 pub mod room;
 pub mod search;

@@ -40,6 +40,8 @@ pub struct Limits {
     /// Messages, changes, entries and signals of one user; marks do not count. Default: 1,000 at
     /// once, and then 50 a second.
     pub turns_per_user: Option<Rate>,
+    /// Messages that one user reports. Default: 20 at once, and then one every 3 minutes (20 an hour).
+    pub reports_per_user: Option<Rate>,
     /// Exports that one user begins of all that is kept of them. Default: 2 at once, and then one
     /// every 30 minutes.
     pub exports_per_user: Option<Rate>,
@@ -67,6 +69,7 @@ impl Default for Limits {
             pins: 100,
             page: 200,
             turns_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
+            reports_per_user: Some(Rate::new(20, Duration::from_secs(3 * 60))),
             exports_per_user: Some(Rate::new(2, Duration::from_secs(30 * 60))),
             retention: None,
             slow_mode: 6 * 3_600,

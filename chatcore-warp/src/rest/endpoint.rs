@@ -85,6 +85,12 @@ impl Signed {
     }
 }
 
+/// A request by an admin. To everyone else it is as if there were nothing here.
+pub(super) struct AsAdmin {
+    pub(super) call: Call,
+    pub(super) admin: chatcore::chat::Admin,
+}
+
 /// Who may call an endpoint.
 pub(super) trait Context: Sized + Send {
     const SECURED: bool;
@@ -112,6 +118,22 @@ impl Context for Signed {
     async fn open(app: App, call: Call) -> Result<Self, Problem> {
         let identity = auth::identify(&app.chat, &call).await?;
         Ok(Self { app, call, identity })
+    }
+
+    fn call(&mut self) -> &mut Call {
+        &mut self.call
+    }
+}
+
+impl Context for AsAdmin {
+    const SECURED: bool = true;
+
+    async fn open(app: App, call: Call) -> Result<Self, Problem> {
+        let identity = auth::identify(&app.chat, &call).await?;
+        match app.chat.admin(&identity.user).await? {
+            Some(admin) => Ok(Self { call, admin }),
+            None => Err(Problem::new(Code::NotFound, "there is nothing here")),
+        }
     }
 
     fn call(&mut self) -> &mut Call {

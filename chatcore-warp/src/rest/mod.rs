@@ -4,6 +4,7 @@
 //! so that what is served is described and what is described is served.
 
 mod accounts;
+mod admin;
 mod attachments;
 mod endpoint;
 mod me;
@@ -11,6 +12,7 @@ mod members;
 mod messages;
 mod meta;
 mod openapi;
+mod oversight;
 mod rooms;
 mod search;
 mod sessions;
@@ -41,6 +43,8 @@ fn endpoints() -> Vec<Endpoint> {
         search::endpoints(),
         attachments::endpoints(),
         stats::endpoints(),
+        oversight::endpoints(),
+        admin::endpoints(),
         meta::endpoints(),
     ];
     nouns.into_iter().flatten().collect()

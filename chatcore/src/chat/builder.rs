@@ -172,6 +172,7 @@ impl ChatBuilder {
         );
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
+            reports: Throttle::new(limits.reports_per_user, &clock),
             exports: Throttle::new(limits.exports_per_user, &clock),
             lanes: Lanes::default(),
             store,

@@ -88,6 +88,7 @@ pub(super) async fn keep_erasing(chat: Weak<Inner>, to_erase: Arc<Notify>) {
 impl Inner {
     /// Ends all that someone can act by.
     async fn shut_out(&self, user: &UserId) -> Result<(), Error> {
+        self.store.remove_admin(user).await?;
         self.accounts.erase(user).await?;
         self.hub.end(user);
         Ok(())
@@ -127,6 +128,7 @@ impl Inner {
                 self.store.forget_member(room, user).await?;
             }
         }
+        self.store.empty_reports_of(user).await?;
         while self.store.release_attachments_of(user, FILES).await? >= FILES {}
         if settled && self.store.rooms_that_know(user, None, 1).await?.is_empty() {
             self.store.finish_erasure(user, self.clock.now()).await?;

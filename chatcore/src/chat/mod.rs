@@ -1,5 +1,6 @@
 //! The library's front door.
 
+mod admin;
 mod builder;
 mod caller;
 mod committer;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 
+pub use admin::{Admin, DayCount, Overview};
 pub use builder::ChatBuilder;
 pub use caller::{Caller, Created, Export, Exported, Hit, Left, SearchQuery, SearchResult, Sent};
 pub use committer::Pending;
@@ -64,6 +66,7 @@ struct Inner {
     directory: Arc<dyn Directory>,
     turns: Throttle,
     exports: Throttle,
+    reports: Throttle,
     lanes: mentions::Lanes,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,

@@ -7,12 +7,15 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::Inner;
+use crate::clock::Timestamp;
 use crate::id::RoomId;
 
 /// Between one round and the next.
 const EVERY: Duration = Duration::from_secs(30);
 /// Rows of the log that one step removes.
 const ROWS: u32 = 500;
+/// For how long reports and the audit are kept: a year.
+const OVERSIGHT_MS: i64 = 365 * 86_400_000;
 /// Steps of one round: a round must end, however much there is to do.
 const STEPS: usize = 20;
 
@@ -54,6 +57,13 @@ impl Inner {
                     break;
                 }
             }
+        }
+        if let Err(error) = self.keep_day().await {
+            tracing::warn!(%error, "counting messages failed; trying again later");
+        }
+        let before = Timestamp(self.clock.now().0.saturating_sub(OVERSIGHT_MS));
+        if let Err(error) = self.store.sweep_oversight(before, ROWS).await {
+            tracing::warn!(%error, "sweeping the audit failed; trying again later");
         }
         if let Err(error) = self.accounts.sweep().await {
             tracing::warn!(%error, "sweeping sessions failed; trying again later");

@@ -15,8 +15,8 @@ mod plan;
 mod rejection;
 mod view;
 
-pub(crate) use command::reorders;
 pub use command::{Action, Actor, Command, MemberAction, Needs, NewRoom, RoomUpdate, SendAction};
+pub(crate) use command::{check_line, reorders};
 pub use decide::Outcome;
 pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};
 pub use plan::{Changes, Plan, plan};

@@ -8,6 +8,7 @@ use super::{Action, Command, Member, PriorSend, ReactionCount, Rejection, Room};
 use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
+use crate::oversight::AuditRecord;
 
 /// What becomes of a batch.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,8 @@ pub struct Changes {
     pub reaction_counts: BTreeMap<(RoomId, Seq, String), ReactionCount>,
     /// Messages pinned or unpinned.
     pub pins: BTreeMap<(RoomId, Seq), bool>,
+    /// What was done to others, to be kept for moderators and admins.
+    pub audit: Vec<AuditRecord>,
 }
 
 impl Changes {
@@ -162,5 +165,6 @@ impl Changes {
         self.reactions.extend(later.reactions);
         self.reaction_counts.extend(later.reaction_counts);
         self.pins.extend(later.pins);
+        self.audit.extend(later.audit);
     }
 }

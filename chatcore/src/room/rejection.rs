@@ -22,6 +22,9 @@ pub enum Rejection {
     /// There is no such person in this room.
     #[error("there is no such member in this room")]
     NoSuchMember,
+    /// There is no such report.
+    #[error("there is no such report")]
+    NoSuchReport,
     /// The file is not there, is someone else's, or is in a message already; which, is not told.
     #[error("only a file of your own that is in no message yet can be sent; upload it again")]
     NoSuchUpload,
@@ -95,9 +98,11 @@ impl Rejection {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoSuchRoom | Self::NoSuchMessage | Self::NoSuchMember | Self::NoSuchUser => {
-                Code::NotFound
-            }
+            Self::NoSuchRoom
+            | Self::NoSuchMessage
+            | Self::NoSuchMember
+            | Self::NoSuchUser
+            | Self::NoSuchReport => Code::NotFound,
             Self::MessageDeleted => Code::Gone,
             Self::NotJoined
             | Self::Banned { .. }

@@ -3,11 +3,13 @@
 //! One trait per noun; [`Store`] is all of them together.
 
 mod account;
+mod admin;
 pub mod attachment;
 mod erasure;
 mod log;
 pub mod memory;
 mod open;
+mod oversight;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod room;
@@ -20,10 +22,12 @@ pub mod sqlite;
 mod verification;
 
 pub use account::{AccountStore, Naming};
+pub use admin::{AdminStore, Day, Numbers};
 pub use attachment::AttachmentStore;
 pub use erasure::{Erasure, ErasureStore};
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
+pub use oversight::{OversightStore, Reported};
 pub use room::{Retained, RoomCounts, RoomFilter, RoomStore};
 pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
@@ -74,6 +78,8 @@ pub trait Store:
     + VerificationStore
     + AttachmentStore
     + ErasureStore
+    + OversightStore
+    + AdminStore
 {
 }
 
@@ -86,5 +92,7 @@ impl<T> Store for T where
         + VerificationStore
         + AttachmentStore
         + ErasureStore
+        + OversightStore
+        + AdminStore
 {
 }

@@ -1,6 +1,7 @@
 //! What someone does with rooms.
 
 mod export;
+mod oversight;
 mod read;
 mod search;
 

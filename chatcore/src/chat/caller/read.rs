@@ -116,7 +116,7 @@ impl Caller {
         Ok(members.into_iter().map(MemberSummary::from).collect())
     }
 
-    pub(super) fn check_page(&self, limit: u32) -> Result<(), Invalid> {
+    pub(in crate::chat) fn check_page(&self, limit: u32) -> Result<(), Invalid> {
         let most = self.chat.inner.limits.page;
         if (1..=most).contains(&limit) {
             Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Case, Decision, Outcome, Story};
 use crate::id::{ClientMsgId, MessageId};
 use crate::log::{AttachmentRef, Body, Entry, Fingerprint, fingerprint};
+use crate::oversight::Act;
 use crate::room::{Actor, Member, PriorSend, ReactionCount, Rejection, Role, Room, SendAction};
 
 pub(super) fn send(case: &Case<'_>, send: &SendAction) -> Result<Decision, Rejection> {
@@ -220,6 +221,9 @@ pub(super) fn delete(
     if case.view.message(message)?.pinned {
         story.room.pins -= 1;
         story.changes.pins.insert((room.id.clone(), entry.seq), false);
+    }
+    if matches!(case.actor(), Actor::User(user) if *user != entry.user) {
+        story.note(Act::DeleteMessage, entry.user.clone()).message = Some(message.clone());
     }
     let body = Body::Delete { message_id: message.clone() };
     story.append_as(story.author.clone(), body, Some(client_msg_id.clone()));

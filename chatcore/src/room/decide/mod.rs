@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
+use crate::oversight::{Act, AuditRecord};
 
 /// What a command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,6 +184,15 @@ impl Story<'_> {
             body,
         });
         seq
+    }
+
+    /// Notes that the actor did something to `target`.
+    fn note(&mut self, act: Act, target: UserId) -> &mut AuditRecord {
+        let record = AuditRecord::new(self.at, self.author.clone(), act);
+        let room = Some(self.room.id.clone());
+        self.changes.audit.push(AuditRecord { room, target: Some(target), ..record });
+        let last = self.changes.audit.len() - 1;
+        &mut self.changes.audit[last]
     }
 
     fn put(&mut self, member: Member) {

@@ -5,6 +5,7 @@ use super::{Case, Decision};
 use crate::clock::Timestamp;
 use crate::id::{MessageId, Seq, UserId};
 use crate::log::Body;
+use crate::oversight::Act;
 use crate::room::{Actor, Member, MemberAction, Rejection, Role, RoomKind, RoomUpdate, Standing};
 
 pub(super) fn act(
@@ -21,7 +22,7 @@ pub(super) fn act(
     }
     let mut member = case.view.member(target);
     let mut story = case.story(room.clone());
-    let target = target.clone();
+    let (target, subject) = (target.clone(), target.clone());
     match what {
         MemberAction::Invite => {
             // In a public room anyone may ask anyone; a private one is the moderators' to open.
@@ -98,7 +99,23 @@ pub(super) fn act(
             story.put(member);
         }
     }
+    note(&mut story, subject, what);
     Ok(story.done())
+}
+
+/// Keeps what was done for those who look after it. That someone was asked in is nobody's complaint.
+fn note(story: &mut super::Story<'_>, target: UserId, what: &MemberAction) {
+    let (act, new_role, ends, why) = match what {
+        MemberAction::Invite => return,
+        MemberAction::Kick { reason } => (Act::Kick, None, None, reason.clone()),
+        MemberAction::Ban { until, reason } => (Act::Ban, None, *until, reason.clone()),
+        MemberAction::Unban => (Act::Unban, None, None, None),
+        MemberAction::Mute { until, reason } => (Act::Mute, None, *until, reason.clone()),
+        MemberAction::Unmute => (Act::Unmute, None, None, None),
+        MemberAction::Role(role) => (Act::Role, Some(*role), None, None),
+    };
+    let record = story.note(act, target);
+    (record.role, record.until, record.reason) = (new_role, ends, why);
 }
 
 fn remove(case: &Case<'_>, story: &mut super::Story<'_>, mut member: Member, to: Standing) {

@@ -17,6 +17,13 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
+    /// All that were not erased.
+    pub(super) fn living_accounts(&self) -> Vec<Account> {
+        let living =
+            self.records.values().filter(|record| !self.erased.contains(&record.account.id));
+        living.map(|record| record.account.clone()).collect()
+    }
+
     /// The account, if it can still be changed.
     fn living(&mut self, user: &UserId) -> Option<&mut AccountRecord> {
         self.records.get_mut(user).filter(|_| !self.erased.contains(user))

@@ -183,6 +183,15 @@ impl AttachmentTable {
         theirs
     }
 
+    /// Bytes of all files that are whole.
+    pub(super) fn bytes(&self) -> u64 {
+        let size = |file: &File| match file {
+            File::Whole(attachment) => attachment.size,
+            File::UnderWay(_) | File::Released => 0,
+        };
+        self.files.values().map(size).sum()
+    }
+
     /// Releases files of `owner` that are in no message.
     pub(super) fn release_of(&mut self, owner: &UserId, limit: u32) -> u32 {
         let theirs = |file: &File| match file {

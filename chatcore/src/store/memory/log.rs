@@ -274,6 +274,9 @@ impl LogStore for MemoryStore {
         let Plan { outcomes, changes } = plan(&mut views, batch, limits);
         logs.write(&changes);
         files.write(&changes);
+        for record in &changes.audit {
+            lock(&self.oversight).note(record.clone());
+        }
         Ok(Committed::new(outcomes, changes))
     }
 

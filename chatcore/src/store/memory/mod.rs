@@ -2,9 +2,11 @@
 //! what the traits ask.
 
 mod account;
+mod admin;
 mod attachment;
 mod erasure;
 mod log;
+mod oversight;
 mod room;
 mod search;
 mod session;
@@ -26,6 +28,8 @@ pub struct MemoryStore {
     /// Locked after `logs`, where both are.
     attachments: Mutex<attachment::AttachmentTable>,
     erasures: Mutex<erasure::Erasures>,
+    oversight: Mutex<oversight::Oversight>,
+    admins: Mutex<admin::Admins>,
 }
 
 impl MemoryStore {
@@ -39,6 +43,8 @@ impl MemoryStore {
             verifications: Mutex::default(),
             attachments: Mutex::default(),
             erasures: Mutex::default(),
+            oversight: Mutex::default(),
+            admins: Mutex::default(),
         }
     }
 }

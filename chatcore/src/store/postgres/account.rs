@@ -60,7 +60,22 @@ WITH gone AS (UPDATE $.accounts SET handle = NULL, email = NULL, display_name = 
        FROM gone, unnest($4::text[]) AS e (key)) \
      SELECT 1 FROM gone";
 
-fn record(row: &PgRow) -> Result<AccountRecord, StoreError> {
+/// Accounts that hold `$1` in a name, behind the id `$2`.
+macro_rules! find {
+    () => {
+        concat!(
+            "SELECT ",
+            $crate::store::postgres::account::columns!(),
+            " FROM $.accounts a WHERE a.id > $2 AND NOT a.erased AND (a.id = $1 \
+             OR strpos(lower(a.display_name), lower($1)) > 0 \
+             OR strpos(lower(coalesce(a.handle, '')), lower($1)) > 0 \
+             OR strpos(lower(coalesce(a.email, '')), lower($1)) > 0) ORDER BY a.id LIMIT $3"
+        )
+    };
+}
+pub(super) use {columns, find};
+
+pub(super) fn record(row: &PgRow) -> Result<AccountRecord, StoreError> {
     let mut fields = Fields::of(row);
     let account = Account {
         id: fields.user()?,

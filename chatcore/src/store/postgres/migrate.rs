@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0006_search",
         "0021_erasures",
         "0022_retention",
+        "0023_oversight",
     ]
 );
 

@@ -13,6 +13,7 @@
 //! `self.client.write(SQL, args).await?`, one statement too; several would be several round trips.
 
 mod account;
+mod admin;
 mod attachment;
 mod client;
 mod commit;
@@ -23,6 +24,7 @@ mod log;
 mod migrate;
 mod options;
 mod order;
+mod oversight;
 mod rooms;
 mod rows;
 mod search;

@@ -22,7 +22,22 @@ macro_rules! columns {
     };
 }
 
-fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
+/// Accounts that hold `?1` in a name, behind the id `?2`.
+macro_rules! find {
+    () => {
+        concat!(
+            "SELECT ",
+            $crate::store::sqlite::account::columns!(),
+            " FROM accounts AS a WHERE a.id > ?2 AND NOT a.erased AND (a.id = ?1 \
+             OR instr(lower(a.display_name), lower(?1)) > 0 \
+             OR instr(lower(coalesce(a.handle, '')), lower(?1)) > 0 \
+             OR instr(lower(coalesce(a.email, '')), lower(?1)) > 0) ORDER BY a.id LIMIT ?3"
+        )
+    };
+}
+pub(super) use {columns, find};
+
+pub(super) fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
     let mut fields = Fields::of(row);
     let account = Account {
         id: fields.user()?,

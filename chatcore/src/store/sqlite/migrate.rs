@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0005_slow_mode",
         "0021_erasures",
         "0022_retention",
+        "0023_oversight",
     ]
 );
 

@@ -15,6 +15,7 @@
 //! To write: `let mut tx = self.write().await?;`, statements on `&mut *tx`, `tx.commit().await?`; dropped, it rolls back.
 
 mod account;
+mod admin;
 mod attachment;
 mod commit;
 mod connect;
@@ -26,6 +27,7 @@ mod memory;
 mod migrate;
 mod names;
 mod options;
+mod oversight;
 mod readers;
 mod rooms;
 mod rows;

@@ -74,7 +74,7 @@ impl Writing<'_> {
         on_messages(&mut messages, changes, numbers)?;
         messages.insert(
             &mut script,
-            "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         if let Some(slice) = self.slice {
             entries::file(&mut script, slice)?;
@@ -182,7 +182,7 @@ fn member_row<'a>(
     ))
 }
 
-/// What happens to messages that are there, to reactions, pins and files.
+/// What happens to messages that are there, to reactions, pins and files; and the audit.
 fn on_messages(
     columns: &mut Columns,
     changes: &Changes,
@@ -214,5 +214,8 @@ fn on_messages(
     columns.add(changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
     columns.add(changes.released.iter().map(Ok))?;
     let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
-    columns.add(deleted.map(|room| Ok(&room.id)))
+    columns.add(deleted.map(|room| Ok(&room.id)))?;
+    columns.add(changes.audit.iter().map(|record| {
+        Ok((record.at, &record.room, serde_json::to_string(record).map_err(corrupt)?))
+    }))
 }

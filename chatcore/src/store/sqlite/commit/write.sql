@@ -41,8 +41,8 @@ END;
 -- What happens to messages that are there, and to files.
 CREATE TEMP VIEW messages_written (
     rewritten, emptied, reactions, reactions_taken, reaction_counts, reactions_gone, pins, pins_gone,
-    bound, released, ended
-) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
+    bound, released, ended, audit
+) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
 
 CREATE TEMP TRIGGER messages_written_at_once INSTEAD OF INSERT ON messages_written BEGIN
     UPDATE log SET body = j.value ->> 2
@@ -83,4 +83,7 @@ CREATE TEMP TRIGGER messages_written_at_once INSTEAD OF INSERT ON messages_writt
 
     UPDATE attachments SET state = 6 WHERE state = 3 AND room IN (
       SELECT value FROM jsonb_each(NEW.ended));
+
+    INSERT INTO audit (at, room, record)
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(NEW.audit);
 END;
