@@ -168,13 +168,22 @@ impl<T: Transport> Connection<T> {
             if pump.look_for_proof(cx, transport) {
                 return Poll::Ready(Event::Proven);
             }
-            if pump.session.wants_frames()
-                && pump.outbox.len() < OUTBOX_BYTES
-                && let Poll::Ready(incoming) = transport.poll_receive(cx)
-            {
-                // It may have come with the proof.
-                pump.look_for_proof(cx, transport);
-                return Poll::Ready(Event::Received(incoming));
+            if pump.session.wants_frames() && pump.outbox.len() < OUTBOX_BYTES {
+                if let Some(kept) = pump.kept.take() {
+                    return Poll::Ready(Event::Received(Some(*kept)));
+                }
+                if let Poll::Ready(incoming) = transport.poll_receive(cx) {
+                    // It may have come with the proof: then it is not early, and waits for the ticket
+                    // to be spent as all does that comes after it.
+                    if incoming.is_some()
+                        && pump.look_for_proof(cx, transport)
+                        && !pump.session.wants_frames()
+                    {
+                        pump.kept = incoming.map(Box::new);
+                        return Poll::Ready(Event::Proven);
+                    }
+                    return Poll::Ready(Event::Received(incoming));
+                }
             }
             Poll::Pending
         })

@@ -52,6 +52,8 @@ pub(super) struct Pump {
     pub(super) client: Option<Client>,
     /// The hub has rung, and its news were not taken yet.
     rung: bool,
+    /// A message that came together with the end of the handshake, and has to wait for what that brings.
+    pub(super) kept: Option<Box<Incoming>>,
     pub(super) wants_ticket: bool,
     /// The client has been asked to go.
     pub(super) draining: bool,
@@ -112,6 +114,7 @@ impl Pump {
             ambient: None,
             client: None,
             rung: false,
+            kept: None,
             wants_ticket: false,
             draining: false,
             places: Vec::new(),
