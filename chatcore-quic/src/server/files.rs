@@ -50,7 +50,10 @@ pub(super) async fn accept(connection: Connection, files: Files, terms: Terms) -
         tokio::select! {
             stream = connection.accept_bi() => match stream {
                 Ok((send, receive)) => {
-                    moving.spawn(serve(send, receive, files.clone(), terms));
+                    // The connection's own task may hear later than this one that its peer is proven.
+                    let files = files.clone();
+                    let files = if receive.is_0rtt() { files } else { files.proven() };
+                    moving.spawn(serve(send, receive, files, terms));
                 }
                 // The connection is over.
                 Err(_) => return pending().await,

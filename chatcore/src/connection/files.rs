@@ -20,7 +20,19 @@ use crate::protocol::frame::{DownloadRequest, Failure, UploadRequest};
 /// For transports that have streams for files. Clones share the connection. What is asked before the
 /// client has been welcomed waits for that; in early data it is refused.
 #[derive(Clone, Debug)]
-pub struct Files(watch::Receiver<Standing>);
+pub struct Files {
+    standing: watch::Receiver<Standing>,
+    asked: Asked,
+}
+
+/// When the client asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Perhaps before its handshake was done.
+    PerhapsEarly,
+    /// After that, even if the connection does not know of it yet.
+    Proven,
+}
 
 /// Whether a connection's client may have files moved.
 #[derive(Clone, Debug)]
@@ -47,7 +59,7 @@ impl Desk {
     }
 
     pub(super) fn files(&self) -> Files {
-        Files(self.0.subscribe())
+        Files { standing: self.0.subscribe(), asked: Asked::PerhapsEarly }
     }
 
     /// Tells how the client stands, if that is news.
@@ -66,6 +78,14 @@ impl Drop for Desk {
 }
 
 impl Files {
+    /// The same, for what was asked after the handshake: it is not too early, and waits until the
+    /// connection has heard of that as well.
+    #[must_use]
+    pub fn proven(mut self) -> Self {
+        self.asked = Asked::Proven;
+        self
+    }
+
     /// Takes a file in, as REST does.
     ///
     /// # Errors
@@ -110,7 +130,7 @@ impl Files {
     /// To be asked again while it goes on, so that whoever is put out of a room gets no more of what was
     /// said in it.
     pub async fn may_still(&self, attachment: &AttachmentId) -> bool {
-        let standing = self.0.borrow().clone();
+        let standing = self.standing.borrow().clone();
         match standing {
             Standing::Known(caller, _) => caller.readable_attachment(attachment).await.is_ok(),
             Standing::Draining => true,
@@ -120,14 +140,19 @@ impl Files {
 
     /// Comes when the connection is over.
     pub async fn over(&self) {
-        let mut standing = self.0.clone();
+        let mut standing = self.standing.clone();
         // An error means that it is dropped.
         let _ = standing.wait_for(|standing| matches!(standing, Standing::Over)).await;
     }
 
     async fn caller(&self) -> Result<(Caller, UserId), Failure> {
-        let mut standing = self.0.clone();
-        let settled = standing.wait_for(|standing| !matches!(standing, Standing::Unknown)).await;
+        let mut standing = self.standing.clone();
+        let waits = |standing: &Standing| match standing {
+            Standing::Unknown => true,
+            Standing::Early => self.asked == Asked::Proven,
+            Standing::Known(..) | Standing::Draining | Standing::Over => false,
+        };
+        let settled = standing.wait_for(|standing| !waits(standing)).await;
         match settled.as_deref() {
             Ok(Standing::Known(caller, user)) => Ok((caller.clone(), user.clone())),
             Ok(Standing::Early) => {
