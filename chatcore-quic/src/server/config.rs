@@ -21,7 +21,7 @@ const FILES: u8 = 2;
 /// The same over all streams, so that none is held up by the others.
 const WINDOW: u32 = (1 + FILES as u32) * STREAM_WINDOW;
 /// What we have on its way, unacknowledged, on all streams.
-const SEND_WINDOW: u64 = 256 * 1024;
+pub(super) const SEND_WINDOW: u64 = 256 * 1024;
 /// Datagrams that wait, each way; above that the oldest are dropped.
 const DATAGRAMS: usize = 16 * 1024;
 /// How much longer QUIC waits than the heartbeat, whose code says more.

@@ -39,6 +39,7 @@ mod files;
 mod link;
 mod proof;
 mod reader;
+mod reserve;
 mod sessions;
 
 use std::future::Future;
