@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::entries::Place;
 use super::files::{Desk, Standing};
+use super::identify::Next;
 use super::ways::{Ending, STANDSTILL, Ways};
 use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
@@ -271,9 +272,9 @@ impl Pump {
                     (other, _) => other,
                 };
                 self.wants_ticket = ticket;
-                self.identify(credential, device, ticket);
+                self.identify(credential, device, Next::of(ticket));
             }
-            Output::Spend { ticket, device, another } => self.spend(ticket, device, another),
+            Output::Spend { ticket, device, another } => self.spend(ticket, device, Next::of(another)),
             Output::Resume(rooms) => self.resume(rooms),
             Output::Call { call, request } => self.ask(call, request),
             Output::Tell(Tell::Signal(signal)) => self.signal(signal),
