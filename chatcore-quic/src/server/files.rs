@@ -80,6 +80,7 @@ async fn serve(mut send: SendStream, mut receive: RecvStream, files: Files, term
         Ok(Some(Err(_)) | None) | Err(_) => return cut(&mut send, &mut receive),
     };
     let id = request.id();
+    let _transfer = files.begin();
     match request {
         FileRequest::Upload { upload, .. } => {
             let stored = take_in(upload, &mut receive, &files, &terms).await;
@@ -190,8 +191,7 @@ async fn hand_out(
         () = files.over() => Err(io::ErrorKind::ConnectionAborted.into()),
     };
     match moved {
-        // Fails only if the client wants no more.
-        Ok(()) => drop(send.finish()),
+        Ok(()) => finish(&mut send, terms).await,
         Err(error) => {
             tracing::debug!(%error, "a download was cut off");
             let _ = send.reset(u32::from(CloseCode::GoingAway.number()).into());
@@ -221,7 +221,15 @@ async fn answer(
     // Each of these fails only if the client has gone, or wants no answer.
     let _ = receive.stop(ANSWERED);
     let _ = timeout(terms.stall, send.write_chunk(frame(&answer))).await;
+    finish(send, terms).await;
+}
+
+/// Ends a stream, and waits until the client has all of it: a connection that is closed before takes the
+/// rest with it.
+async fn finish(send: &mut SendStream, terms: &Terms) {
+    // Each of these fails only if the client has gone, or wants no more.
     let _ = send.finish();
+    let _ = timeout(terms.stall, send.stopped()).await;
 }
 
 /// Ends a stream that is none of this protocol.

@@ -98,6 +98,8 @@ pub(super) enum Event {
     Time,
     /// The transport's handshake is done.
     Proven,
+    /// The session knows how many files are on their way.
+    Files,
 }
 
 impl Pump {
@@ -253,6 +255,19 @@ impl Pump {
         true
     }
 
+    /// Tells the session how many files are on their way. Whether that is news.
+    pub(super) fn files_moved(&mut self, cx: &Context<'_>) -> bool {
+        if let Some(desk) = &self.desk {
+            desk.wake_when_done(cx);
+        }
+        self.count_files()
+    }
+
+    fn count_files(&mut self) -> bool {
+        let moving = self.desk.as_ref().map_or(0, Desk::moving);
+        self.session.handle_files(moving)
+    }
+
     /// Takes over what the hub has begun to write.
     pub(super) fn reclaim(&mut self) {
         let Some(client) = &self.client else { return };
@@ -274,7 +289,9 @@ impl Pump {
                 self.wants_ticket = ticket;
                 self.identify(credential, device, Next::of(ticket));
             }
-            Output::Spend { ticket, device, another } => self.spend(ticket, device, Next::of(another)),
+            Output::Spend { ticket, device, another } => {
+                self.spend(ticket, device, Next::of(another))
+            }
             Output::Resume(rooms) => self.resume(rooms),
             Output::Call { call, request } => self.ask(call, request),
             Output::Tell(Tell::Signal(signal)) => self.signal(signal),
@@ -313,7 +330,8 @@ impl Pump {
             | Event::Broken
             | Event::Written
             | Event::Time
-            | Event::Proven => {}
+            | Event::Proven
+            | Event::Files => {}
         }
     }
 
@@ -357,6 +375,7 @@ impl Pump {
             Done::Answered(call, result) => self.session.handle_answer(now, call, result),
             Done::Signalled => self.signals -= 1,
             Done::Farewell(ticket) => {
+                self.count_files();
                 let notice = Notice::Draining { retry_after: RETRY_AFTER, ticket };
                 self.session.handle_notice(now, notice);
             }
