@@ -12,6 +12,7 @@ mod crossing;
 mod durability;
 mod files;
 mod harness;
+mod hostile;
 mod load;
 mod memory;
 mod picture;
