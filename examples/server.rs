@@ -54,7 +54,8 @@ struct Options {
     #[arg(long, env = "CHATCORE_BLOBS", value_name = "URL")]
     blobs: Option<String>,
 
-    /// How nodes tell each other what happens; with one node, `local:`.
+    /// How nodes over one store tell each other what happens: `nats://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`,
+    /// which needs `--features nats`; with one node, `local:`.
     #[arg(long, env = "CHATCORE_BUS", default_value = "local:", value_name = "URL")]
     bus: String,
 
@@ -295,15 +296,14 @@ async fn stop(chat: Chat) {
 
 /// The chat that the options describe.
 async fn app(options: &Options) -> Result<Chat, Fault> {
-    if options.bus != "local:" {
-        return Err(format!("there is no bus `{}`: use `local:`", options.bus).into());
-    }
     make_private_dir(&options.data)?;
     let under = |name: &str| options.data.join(name);
 
     let url = options.store.clone();
     let url = url.unwrap_or_else(|| format!("sqlite:{}", under("chat.db").display()));
     let store = chatcore::store::open(&url).await.map_err(|e| with_causes("--store", &e))?;
+
+    let bus = chatcore::bus::open(&options.bus).await.map_err(|e| with_causes("--bus", &e))?;
 
     let blobs: Arc<dyn BlobStore> = match options.blobs.as_deref() {
         None => Arc::new(FileBlobs::open(under("files")).await?),
@@ -340,6 +340,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         limits.turns_per_user = None;
     }
     Ok(Chat::builder(store)
+        .bus(bus)
         .blobs(blobs)
         .mailer(Arc::new(mailer))
         .secret(secret(&under("secret"))?)

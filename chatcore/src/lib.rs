@@ -35,6 +35,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `sqlite` | the store of `sqlite:` URLs |
+//! | `nats` | the bus of `nats:` URLs, between nodes over one store |
 //! | `msgpack` | MessagePack frames beside JSON |
 //! | `schema` | JSON Schema of requests, answers and frames |
 //! | `testing` | conformance suites for stores of one's own, a clock to turn by hand |
@@ -43,6 +44,7 @@
 
 pub mod account;
 pub mod attachment;
+pub mod bus;
 pub mod chat;
 pub mod clock;
 pub mod connection;
