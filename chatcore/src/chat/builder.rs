@@ -169,7 +169,8 @@ impl ChatBuilder {
             Node::start(NodeParts { bus, store, hub, calls, epoch, accounts, own_sessions })
         });
         let node = running.as_ref().map(|running| Arc::clone(running.node()));
-        accounts.listen(Arc::new(EndConnections { hub: Arc::clone(&hub), node: node.clone() }));
+        let others = node.as_ref().map(Arc::downgrade).unwrap_or_default();
+        accounts.listen(Arc::new(EndConnections { hub: Arc::clone(&hub), node: others }));
         let directory: Arc<dyn Directory> = match (self.directory, &self.authenticator) {
             (Some(directory), _) => directory,
             (None, Some(_)) => Arc::new(Anyone),

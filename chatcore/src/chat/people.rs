@@ -1,6 +1,6 @@
 //! Who is who: the library's own accounts, or the host's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
@@ -114,13 +114,14 @@ impl Directory for Anyone {
 #[derive(Debug)]
 pub(super) struct EndConnections {
     pub(super) hub: Arc<Hub>,
-    pub(super) node: Option<Arc<Node>>,
+    /// Which itself knows the accounts: not to be kept alive by them.
+    pub(super) node: Weak<Node>,
 }
 
 impl RevocationListener for EndConnections {
     fn on_revoked(&self, user: &UserId, session: &SessionId) {
         self.hub.revoke(user, session);
-        if let Some(node) = &self.node {
+        if let Some(node) = self.node.upgrade() {
             node.ended(user, session);
         }
     }

@@ -227,6 +227,19 @@ async fn entries_that_are_long_are_read_from_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_is_dropped_holds_nothing_any_more() {
+    let mut nodes = Nodes::start(2, MemoryBus::default()).await;
+    let room = nodes.room(&["ann", "ben"]).await;
+    let ben = Reader::open(&nodes.chats[1], "ben", &room, 0).await;
+    settle().await;
+    drop(ben);
+    nodes.chats.clear();
+    settle().await;
+    assert_eq!(Arc::strong_count(&nodes.store), 1);
+    assert_eq!(nodes.bus.followed(), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_hints_are_told_before_a_node_stops() {
     let nodes = Nodes::start(2, MemoryBus::default()).await;
     let room = nodes.room(&["ann", "ben"]).await;
