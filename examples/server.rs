@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use chatcore::Chat;
 use chatcore::account::{AccountSettings, RateLimits, Secret};
-use chatcore::attachment::blobs::{BlobStore, FileBlobs, MemoryBlobs};
+use chatcore::attachment::AttachmentLimits;
+use chatcore::attachment::blobs::{BlobStore, FileBlobs};
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
-use chatcore::mail::OutboxMailer;
+use chatcore::mail::{Mailer, OutboxMailer};
 use chatcore_quic::Certificate;
 use chatcore_quic::server::SelfSigned;
 use chatcore_warp::body::BodyLimits;
@@ -46,21 +47,31 @@ struct Options {
     #[arg(long, env = "CHATCORE_DATA", default_value = "chatcore-data", value_name = "DIR")]
     data: PathBuf,
 
-    /// Where accounts, rooms and messages are kept: `sqlite:PATH` or `memory:` [default: sqlite:DATA/chat.db]
+    /// Where accounts, rooms and messages are kept: `sqlite:PATH`, `memory:`, or with `--features
+    /// postgres` `postgres://USER:PASSWORD@HOST/DATABASE` [default: sqlite:DATA/chat.db]
     #[arg(long, env = "CHATCORE_STORE", value_name = "URL")]
     store: Option<String>,
 
-    /// Where the bytes of files are kept: `file:DIR` or `memory:` [default: file:DATA/files]
-    #[arg(long, env = "CHATCORE_BLOBS", value_name = "URL")]
+    /// Where the bytes of files are kept: `file:DIR`, `memory:`, or, with `--features s3`,
+    /// `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`, its keys in AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY; `links=SECONDS` sends downloads to the bucket [default: file:DATA/files]
+    #[arg(long, env = "CHATCORE_BLOBS", value_name = "URL", hide_env_values = true)]
     blobs: Option<String>,
+
+    /// The longest file, in MiB.
+    #[arg(long, env = "CHATCORE_MAX_FILE", default_value = "20", value_name = "MIB",
+          value_parser = clap::value_parser!(u64).range(1..=10_240))]
+    max_file: u64,
 
     /// How nodes over one store tell each other what happens: `nats://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`,
     /// which needs `--features nats`; with one node, `local:`.
     #[arg(long, env = "CHATCORE_BUS", default_value = "local:", value_name = "URL")]
     bus: String,
 
-    /// Who carries mail: `outbox:DIR` writes it into a folder and prints its codes [default: outbox:DATA/outbox]
-    #[arg(long, env = "CHATCORE_MAIL", value_name = "URL")]
+    /// Who carries mail: `outbox:DIR` writes it into a folder and prints its codes; with
+    /// `--features smtp`, `smtps://NAME:PASSWORD@HOST?from=ADDRESS` sends it, by way of DATA/spool, and
+    /// `smtp:` does so with STARTTLS [default: outbox:DATA/outbox]
+    #[arg(long, env = "CHATCORE_MAIL", value_name = "URL", hide_env_values = true)]
     mail: Option<String>,
 
     /// The address by which others reach this server, for links in mails [default: that of --http]
@@ -136,9 +147,15 @@ async fn run(options: Options) -> Result<(), Fault> {
         format!("cannot listen on {}: {e}; choose another with --http", options.http)
     })?;
     let http = listener.local_addr()?;
+    let file = options.max_file << 20;
+    // A body may hold the longest file and what goes along with it.
+    let bodies = BodyLimits::default()
+        .with_spool_dir(&options.data)
+        .with_file(file)
+        .with_upload((64 << 20).max(file + (1 << 20)));
     let mut web = Config::default()
         .standalone()
-        .with_body_limits(BodyLimits::default().with_spool_dir(&options.data))
+        .with_body_limits(bodies)
         .with_allowed_origins(&options.allow_origin)?;
     let mut serving =
         ServeConfig::default().with_trusted_proxies(TrustedProxies::parse(&options.trusted_proxy)?);
@@ -307,24 +324,19 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
 
     let blobs: Arc<dyn BlobStore> = match options.blobs.as_deref() {
         None => Arc::new(FileBlobs::open(under("files")).await?),
-        Some("memory:") => Arc::new(MemoryBlobs::default()),
-        Some(url) => match url.strip_prefix("file:") {
-            Some(path) if !path.is_empty() => Arc::new(FileBlobs::open(path).await?),
-            _ => return Err("--blobs takes `file:DIR` or `memory:`".into()),
-        },
+        Some(url) => {
+            chatcore::attachment::blobs::open(url).await.map_err(|e| with_causes("--blobs", &e))?
+        }
     };
 
-    let outbox = match options.mail.as_deref() {
-        None => under("outbox"),
-        Some(url) => match url.strip_prefix("outbox:") {
-            Some(path) if !path.is_empty() => PathBuf::from(path),
-            _ => return Err("--mail takes `outbox:DIR`".into()),
-        },
-    };
-    let mailer = OutboxMailer::new(outbox, Arc::new(SystemClock), Arc::new(SystemRandom))
-        .with_notice(|mail| {
-            println!("mail to {}: {}", mail.to, mail.key.as_deref().unwrap_or(&mail.subject));
-        });
+    let mailer: Arc<dyn Mailer> =
+        match options.mail.as_deref().map(|url| (url, url.split_once(':'))) {
+            None => outbox(under("outbox")),
+            Some((_, Some(("outbox", path)))) if !path.is_empty() => outbox(PathBuf::from(path)),
+            Some((url, Some(("smtp" | "smtps", _)))) => smtp(url, &under("spool")).await?,
+            // Not shown: it may hold a password.
+            Some(_) => return Err("--mail takes `outbox:DIR`, `smtp://…` or `smtps://…`".into()),
+        };
 
     let scheme = if options.tls_cert.is_some() { "https" } else { "http" };
     let public = format!("{scheme}://{}", options.http);
@@ -333,6 +345,9 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         confirm_link: format!("{}/auth/confirm?token=", public.trim_end_matches('/')),
         ..AccountSettings::default()
     };
+    let mut files = AttachmentLimits::default();
+    files.file_bytes = options.max_file << 20;
+    files.waiting_bytes = files.waiting_bytes.max(2 * files.file_bytes);
     let mut limits = Limits::default();
     if options.limits == Switch::Off {
         accounts.rates = RateLimits::off();
@@ -342,12 +357,36 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
     Ok(Chat::builder(store)
         .bus(bus)
         .blobs(blobs)
-        .mailer(Arc::new(mailer))
+        .mailer(mailer)
         .secret(secret(&under("secret"))?)
         .account_settings(accounts)
+        .attachment_limits(files)
         .limits(limits)
         .build()
         .await?)
+}
+
+/// Writes mail into a folder, and prints what is in it to be typed.
+fn outbox(folder: PathBuf) -> Arc<dyn Mailer> {
+    let outbox = OutboxMailer::new(folder, Arc::new(SystemClock), Arc::new(SystemRandom));
+    Arc::new(outbox.with_notice(|mail| {
+        println!("mail to {}: {}", mail.to, mail.key.as_deref().unwrap_or(&mail.subject));
+    }))
+}
+
+#[cfg(feature = "smtp")]
+async fn smtp(url: &str, spool: &Path) -> Result<Arc<dyn Mailer>, Fault> {
+    use chatcore::mail::{SmtpMailer, SmtpOptions};
+    let opened = async {
+        let options = SmtpOptions::parse(url)?;
+        SmtpMailer::open(options, spool, Arc::new(SystemClock), Arc::new(SystemRandom)).await
+    };
+    Ok(Arc::new(opened.await.map_err(|e| with_causes("--mail", &e))?))
+}
+
+#[cfg(not(feature = "smtp"))]
+async fn smtp(_: &str, _: &Path) -> Result<Arc<dyn Mailer>, Fault> {
+    Err("--mail: this build has no SMTP: run it with --features smtp, or use `outbox:DIR`".into())
 }
 
 fn with_causes(flag: &str, error: &dyn Error) -> String {

@@ -53,6 +53,23 @@ pub(crate) fn path(file: &Attachment) -> String {
     format!("{}/attachments/{}/{name}", crate::rest::PREFIX, file.id)
 }
 
+/// Sends the caller, who may read the file, on to where it is kept, if the store of files gives links.
+///
+/// # Errors
+/// Those of [`Attachments::link`].
+pub(crate) async fn send_on(
+    attachments: &Attachments,
+    file: &Attachment,
+) -> Result<Option<Response>, Problem> {
+    let Some(link) = attachments.link(file).await.map_err(Error::from)? else { return Ok(None) };
+    let mut response = reply::empty(StatusCode::TEMPORARY_REDIRECT);
+    insert(response.headers_mut(), header::LOCATION, link.url);
+    // The link opens the file to whoever has it.
+    let kept = HeaderValue::from_static("private, no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, kept);
+    Ok(Some(response))
+}
+
 /// Serves a file that the caller may read: whole, or the part that is asked for.
 ///
 /// # Errors

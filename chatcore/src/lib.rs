@@ -35,6 +35,9 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `sqlite` | the store of `sqlite:` URLs |
+//! | `postgres` | the store of `postgres:` URLs, over TLS too |
+//! | `s3` | blobs in S3, or in what speaks its protocol |
+//! | `smtp` | mail over SMTP |
 //! | `nats` | the bus of `nats:` URLs, between nodes over one store |
 //! | `msgpack` | MessagePack frames beside JSON |
 //! | `schema` | JSON Schema of requests, answers and frames |

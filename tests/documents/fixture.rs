@@ -12,7 +12,7 @@ use chatcore::account::{
     PasswordSettings, Profile, RateLimits,
 };
 use chatcore::attachment::blobs::{
-    BlobBody, BlobError, BlobKey, BlobReader, BlobStore, MemoryBlobs,
+    BlobBody, BlobError, BlobKey, BlobReader, BlobStore, Link, MemoryBlobs, Presented,
 };
 use chatcore::chat::ChatBuilder;
 use chatcore::id::{RoomId, UserId};
@@ -328,6 +328,10 @@ impl BlobStore for Addressed {
 
     fn url(&self, key: &BlobKey) -> Option<String> {
         Some(format!("https://bucket.example/{key}"))
+    }
+
+    async fn link(&self, key: &BlobKey, as_: &Presented) -> Result<Option<Link>, BlobError> {
+        self.0.link(key, as_).await
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::Process;
@@ -29,7 +29,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one; `None`, having said so, if the machine has none (see [`services::require`]).
+    /// Starts one; `None`, having said so, if the machine has none (see [`services::chromium`]).
     pub async fn start() -> Option<Self> {
         let (chromium, driver) = (services::chromium()?, services::chromedriver()?);
         let profile = tempfile::tempdir().expect("a temporary directory");
@@ -52,11 +52,15 @@ impl Browser {
         Some(Self { client, session, port, driver, profile })
     }
 
-    /// Messages of the page's console and faults of its scripts so far.
+    /// What the console was told since this was last asked: by scripts, and by the browser itself of
+    /// faults, of what a page's policy refused, and of what could not be loaded.
     pub async fn console(&self) -> Vec<String> {
-        let script = "return window.__console || [];";
-        let lines = self.client.execute(script, Vec::new()).await.expect("a script runs");
-        lines.as_array().into_iter().flatten().map(ToString::to_string).collect()
+        let url = format!("http://127.0.0.1:{}/session/{}/se/log", self.port, self.session);
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let asked = client.post(url).json(&json!({ "type": "browser" })).send().await;
+        let said: Value = asked.expect("the driver answers").json().await.expect("in JSON");
+        let lines = said["value"].as_array().unwrap_or_else(|| panic!("no log: {said}"));
+        lines.iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
 
@@ -79,7 +83,9 @@ fn capabilities(chromium: &Path, profile: &Path) -> fantoccini::wd::Capabilities
         "--disable-component-update",
         "--disable-sync",
         "--disable-dev-shm-usage",
-        "--window-size=1200,900",
+        "--window-size=1280,900",
+        "--lang=en-GB",
+        "--force-color-profile=srgb",
     ];
     let profile = format!("--user-data-dir={}", profile.join("profile").display());
     let arguments: Vec<&str> = arguments.into_iter().chain([profile.as_str()]).collect();
@@ -90,6 +96,7 @@ fn capabilities(chromium: &Path, profile: &Path) -> fantoccini::wd::Capabilities
     let mut capabilities = fantoccini::wd::Capabilities::new();
     capabilities.insert("browserName".to_owned(), json!("chrome"));
     capabilities.insert("goog:chromeOptions".to_owned(), json!(options));
+    capabilities.insert("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" }));
     capabilities
 }
 

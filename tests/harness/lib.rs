@@ -5,14 +5,18 @@
 //! directories, and processes end when their owner is dropped. A helper that cannot do its work
 //! panics, and says why.
 
+pub mod axe;
 pub mod browser;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod local;
 pub mod process;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod server;
 pub mod services;
+pub mod smtp;
 pub mod terminal;
 pub mod ws;
 

@@ -20,6 +20,7 @@ pub struct Server {
     data: TempDir,
     address: SocketAddr,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     file_limit: Option<u64>,
 }
 
@@ -31,7 +32,12 @@ impl Server {
 
     /// Starts a server with these arguments beside those of the address and the data.
     pub async fn start_with(arguments: &[&str]) -> Self {
-        Self::start_under(arguments, None).await
+        Self::start_under(arguments, &[], None).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_with_environment(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_under(arguments, environment, None).await
     }
 
     /// Starts a server as [`start`](Self::start) does, that serves QUIC too.
@@ -44,15 +50,21 @@ impl Server {
 
     /// Starts a server for whose files the disk is full above `bytes` each.
     pub async fn start_with_file_limit(bytes: u64) -> Self {
-        Self::start_under(&["--limits", "off"], Some(bytes)).await
+        Self::start_under(&["--limits", "off"], &[], Some(bytes)).await
     }
 
-    async fn start_under(arguments: &[&str], file_limit: Option<u64>) -> Self {
+    async fn start_under(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        file_limit: Option<u64>,
+    ) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut server = Self {
             process: None,
             data: tempfile::tempdir().expect("a temporary directory"),
             address: free_address(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            environment: environment.iter().map(owned).collect(),
             file_limit,
         };
         // Another process may take the port between its choice and its use.
@@ -82,6 +94,7 @@ impl Server {
         command.env("RUST_BACKTRACE", "1");
         // Its port is fixed unless it is chosen; an argument outranks this.
         command.env("CHATCORE_QUIC", "off");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let process = self.process.insert(Process::start("the server", command));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let end = Instant::now() + PATIENCE;
@@ -190,7 +203,8 @@ fn binary() -> &'static Path {
 }
 
 /// The binary of an example, of the same profile as this test, built anew if its sources have changed
-/// (`cargo test --test …` alone does not build examples).
+/// (`cargo test --test …` alone does not build examples). With all that it can do, if these tests were
+/// built to try what not every build has.
 ///
 /// # Panics
 /// If it does not build.
@@ -202,6 +216,10 @@ pub fn example(name: &str) -> PathBuf {
     // What cargo told this test is not meant for another cargo.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_")) {
         build.env_remove(name);
+    }
+    if cfg!(feature = "s3") || cfg!(feature = "smtp") {
+        // As `tests/run` builds the examples, so that it finds them built.
+        build.args(["--workspace", "--all-features"]);
     }
     if !cfg!(debug_assertions) {
         build.arg("--release");

@@ -2,43 +2,36 @@
 
 use std::path::PathBuf;
 
-/// The program of one of these names, or `None`, having said that the test is skipped.
+use chatcore_servers::require;
+
+/// Chromium, under any of its names; `None`, having said that the test is skipped, if it is missing.
 ///
 /// # Panics
-/// If it is missing and `CHATCORE_REQUIRE_SERVICES=1`: where everything was installed, nothing may be
-/// skipped in silence.
-pub fn require(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .flat_map(|dir| names.iter().map(move |name| dir.join(name)))
-        .find(|file| file.is_file());
-    if found.is_none() {
-        lacking(&format!("{} is not installed", names.join(" or ")));
-    }
-    found
-}
-
-/// Says that the test is skipped, and why.
-///
-/// # Panics
-/// If `CHATCORE_REQUIRE_SERVICES=1`.
-pub fn lacking(what: &str) {
-    let required = std::env::var_os("CHATCORE_REQUIRE_SERVICES").is_some_and(|value| value == "1");
-    assert!(!required, "{what}, and CHATCORE_REQUIRE_SERVICES=1");
-    eprintln!("skipped: {what}");
-}
-
-/// Chromium, under any of its names.
+/// As [`require`].
 pub fn chromium() -> Option<PathBuf> {
-    require(&["chromium", "chromium-browser", "google-chrome"])
+    require(&["chromium", "chromium-browser", "google-chrome"], &[])
 }
 
 /// The driver that goes with it.
+///
+/// # Panics
+/// As [`require`].
 pub fn chromedriver() -> Option<PathBuf> {
-    require(&["chromedriver"])
+    require(&["chromedriver"], &[])
 }
 
 /// The program that keeps terminals.
+///
+/// # Panics
+/// As [`require`].
 pub fn tmux() -> Option<PathBuf> {
-    require(&["tmux"])
+    require(&["tmux"], &[])
+}
+
+/// An interpreter of Python, and with it pip.
+///
+/// # Panics
+/// As [`require`].
+pub fn python() -> Option<PathBuf> {
+    require(&["python3"], &[])
 }

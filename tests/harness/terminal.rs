@@ -23,7 +23,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Opens one in which `script` runs, a line for the shell; `None`, having said so, if the machine
-    /// has no tmux (see [`services::require`]).
+    /// has no tmux (see [`services::tmux`]).
     pub fn open((columns, rows): (u16, u16), script: &str) -> Option<Self> {
         let tmux = services::tmux()?;
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -54,7 +54,8 @@ impl Terminal {
 
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(&self.tmux);
-        command.arg("-S").arg(self.dir.path().join("socket")).args(["-u", name]);
+        // Not a server of its own, which would outlive the test, while ours is not ready.
+        command.arg("-N").arg("-S").arg(self.dir.path().join("socket")).args(["-u", name]);
         command.env("LC_ALL", "C.UTF-8").env_remove("TMUX");
         command
     }

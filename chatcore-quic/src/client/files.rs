@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use chatcore::error::Code;
 use chatcore::id::AttachmentId;
 use chatcore::log::AttachmentRef;
 use chatcore::protocol::Encoding;
@@ -332,6 +333,12 @@ async fn answer(reader: &mut FileReader) -> Result<(AttachmentRef, Option<Range<
                 _ => return Err(Error::Unreadable),
             };
             Ok((file, range))
+        }
+        // It is not the file that was refused, but this connection: over the next one it goes.
+        FileAnswer::Error { failure, .. }
+            if matches!(failure.code, Code::Unavailable | Code::TooEarly) =>
+        {
+            Err(Error::Cut { at: 0 })
         }
         FileAnswer::Error { failure, .. } => Err(failure.into()),
         _ => Err(Error::Unreadable),

@@ -29,6 +29,9 @@ use super::config::FilePace;
 const PRIORITY: i32 = -1;
 /// Bytes that are taken off a stream at once.
 const READ: usize = 16 * 1024;
+/// How often it is looked whether a client may still have what it is being sent: soon enough for
+/// promise G7.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What a peer is told whose stream is cut off for the reason that it has been answered with.
 const ANSWERED: VarInt = VarInt::from_u32(0);
 
@@ -142,6 +145,7 @@ async fn hand_out(
     files: &Files,
     terms: Terms,
 ) {
+    let attachment = request.attachment.clone();
     let (file, reader) = match files.download(request).await {
         Ok(opened) => opened,
         Err(failure) => {
@@ -161,8 +165,17 @@ async fn hand_out(
         }
         Ok::<_, io::Error>(())
     };
+    let put_out = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if !files.may_still(&attachment).await {
+                return;
+            }
+        }
+    };
     let moved = tokio::select! {
         moved = moved => moved,
+        () = put_out => Err(io::ErrorKind::PermissionDenied.into()),
         () = files.over() => Err(io::ErrorKind::ConnectionAborted.into()),
     };
     match moved {

@@ -316,6 +316,30 @@ async fn a_download_that_is_not_read_holds_up_nothing_else_and_is_given_up() {
 }
 
 #[tokio::test]
+async fn who_is_put_out_gets_no_more_of_a_file_that_is_on_its_way() {
+    let server = server().await;
+    let mut alice = server.hello("alice").await;
+    let mut bob = server.hello("bob").await;
+    let stored = upload(&alice, 8 << 20, &text(8 << 20)).await;
+    let id = &stored["file"]["id"];
+    let room = json!({"op": "create_room", "kind": "public", "name": "n"});
+    let room = alice.ask(room).await["room"].clone();
+    let send = json!({"op": "send", "room": room, "client_msg_id": "c", "attachments": [id]});
+    assert_eq!(alice.ask(send).await["op"], "result");
+    assert_eq!(bob.ask(json!({"op": "enter", "room": room})).await["op"], "result");
+    let mut stream = stream(&bob).await;
+    stream.says(&json!({"op": "download", "id": 8, "attachment": id})).await;
+    let begun = soon("the beginning", stream.receive.read_chunk(1024, true)).await;
+    assert!(begun.expect("open").is_some());
+    let kick = json!({"op": "member", "room": room, "user": "bob", "action": "kick"});
+    assert_eq!(alice.ask(kick).await["op"], "result");
+    // He takes nothing meanwhile, so the rest of it is still to come.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(stream.cut().await, 8, "out means out");
+    assert!(bob.lives().await);
+}
+
+#[tokio::test]
 async fn files_of_one_who_is_not_known_wait_and_are_cut_with_the_connection() {
     let server = server().await;
     let mut client = server.connect().await;

@@ -1,6 +1,14 @@
 //! The static files of the page.
+//!
+//! They are named by what they all hold: `/assets/{version}/{name}`, so that a browser may keep each
+//! for ever, and a new build is a new name. They are compressed once, when the first is asked for.
+
+use std::io::Write as _;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, StatusCode};
 
@@ -29,25 +37,125 @@ macro_rules! assets {
     };
 }
 
-static INDEX: &Asset = &assets!["index.html" HTML][0];
+static INDEX: &str = include_str!("assets/index.html");
 
 static ASSETS: &[Asset] = assets![
     "api.js" SCRIPT,
     "app.js" SCRIPT,
     "auth-view.js" SCRIPT,
+    "base.css" STYLE,
     "chat.js" SCRIPT,
+    "completion.js" SCRIPT,
     "composer-view.js" SCRIPT,
     "connection.js" SCRIPT,
     "device.js" SCRIPT,
+    "dialog.js" SCRIPT,
     "dom.js" SCRIPT,
+    "elements.js" SCRIPT,
+    "emoji.js" SCRIPT,
+    "en.js" SCRIPT,
+    "format.js" SCRIPT,
+    "history.js" SCRIPT,
+    "i18n.js" SCRIPT,
     "icon.svg" SVG,
+    "image-viewer.js" SCRIPT,
+    "keyboard.js" SCRIPT,
+    "layout.css" STYLE,
+    "members-view.js" SCRIPT,
+    "members.js" SCRIPT,
+    "menu.js" SCRIPT,
+    "message-actions.js" SCRIPT,
+    "message-view.js" SCRIPT,
+    "names.js" SCRIPT,
+    "notices.js" SCRIPT,
     "outbox.js" SCRIPT,
     "people.js" SCRIPT,
+    "plan.js" SCRIPT,
+    "quote.js" SCRIPT,
+    "room-dialogs.js" SCRIPT,
+    "room-view.js" SCRIPT,
     "room.js" SCRIPT,
     "rooms-view.js" SCRIPT,
-    "style.css" STYLE,
+    "search-view.js" SCRIPT,
+    "sender.js" SCRIPT,
+    "session.js" SCRIPT,
+    "settings-view.js" SCRIPT,
+    "settings.js" SCRIPT,
+    "signals.js" SCRIPT,
+    "storage.js" SCRIPT,
+    "text.js" SCRIPT,
     "timeline-view.js" SCRIPT,
+    "timeline.css" STYLE,
+    "toast.js" SCRIPT,
+    "uploads.js" SCRIPT,
+    "zh.js" SCRIPT,
 ];
+
+/// What is asked for by a name that holds its content.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// What may be another the next time.
+const ASK_AGAIN: &str = "no-cache";
+
+/// The files as they are sent, in the order of [`ASSETS`].
+static FILES: LazyLock<Vec<Content>> = LazyLock::new(|| {
+    ASSETS.iter().map(|asset| Content::new(Bytes::from_static(asset.bytes))).collect()
+});
+
+/// A name for all of the files together.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let all = ASSETS.iter().flat_map(|asset| [asset.name.as_bytes(), asset.bytes]);
+    hash(all)
+});
+
+/// Bytes to be sent, as they are and compressed.
+struct Content {
+    plain: Bytes,
+    gzip: Bytes,
+    hash: String,
+}
+
+impl Content {
+    fn new(plain: Bytes) -> Self {
+        let gzip = compress(&plain).map_or_else(
+            |error| {
+                tracing::error!(%error, "a file of the page is sent as it is");
+                Bytes::new()
+            },
+            Bytes::from,
+        );
+        Self { hash: hash([&plain[..]]), plain, gzip }
+    }
+
+    /// The content as this client wants it, or 304 to one that has it.
+    fn answer(
+        &self,
+        headers: &HeaderMap,
+        content_type: &'static str,
+        caching: &'static str,
+    ) -> Response {
+        let gzip = !self.gzip.is_empty() && takes_gzip(headers);
+        // Each encoding is a representation of its own.
+        let etag = format!("\"{}{}\"", self.hash, if gzip { "-gz" } else { "" });
+        let there = matches(headers, &etag);
+        let mut response = if there {
+            reply::empty(StatusCode::NOT_MODIFIED)
+        } else {
+            let body = if gzip { &self.gzip } else { &self.plain };
+            reply::bytes(StatusCode::OK, content_type, body.clone())
+        };
+        let answer = response.headers_mut();
+        if gzip && !there {
+            answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        answer.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        answer.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_CSP));
+        if let Ok(etag) = HeaderValue::try_from(etag) {
+            answer.insert(header::ETAG, etag);
+        }
+        response
+    }
+}
 
 /// The page itself, for `GET` and `HEAD` of the root.
 ///
@@ -56,45 +164,67 @@ static ASSETS: &[Asset] = assets![
 /// end: under a mount they are named from there. Without one a proxy may still have taken a prefix
 /// away, of which nothing is known here, and relative names are right.
 pub fn index(mount: &str, headers: &HeaderMap) -> Response {
+    static PLAIN: LazyLock<Content> = LazyLock::new(|| Content::new(page("assets/").into()));
     let mount = mount.trim_matches('/');
     if mount.is_empty() {
-        return answer(headers, INDEX.content_type, Bytes::from_static(INDEX.bytes));
+        return PLAIN.answer(headers, HTML, ASK_AGAIN);
     }
-    let text = String::from_utf8_lossy(INDEX.bytes);
-    let text = text.replace("\"assets/", &format!("\"/{}/assets/", super::escape(mount)));
-    answer(headers, INDEX.content_type, text.into())
+    let below = format!("/{}/assets/", super::escape(mount));
+    Content::new(page(&below).into()).answer(headers, HTML, ASK_AGAIN)
 }
 
-/// A file that the page is made of, for `GET` and `HEAD` of `/assets/{name}`; none of another name.
-pub fn asset(name: &str, headers: &HeaderMap) -> Option<Response> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name)?;
-    Some(answer(headers, asset.content_type, Bytes::from_static(asset.bytes)))
+/// The page, with its files below `assets`; and those that its script will ask for, so that they
+/// come at once and not one after the other.
+fn page(assets: &str) -> String {
+    let below = format!("{assets}{}/", *VERSION);
+    let scripts =
+        ASSETS.iter().filter(|asset| asset.content_type == SCRIPT && asset.name != "app.js");
+    let early: String = scripts
+        .map(|asset| format!("  <link rel=\"modulepreload\" href=\"{below}{}\">\n", asset.name))
+        .collect();
+    INDEX.replace("\"assets/", &format!("\"{below}")).replace("</head>", &format!("{early}</head>"))
 }
 
-/// The file, or 304 to a client that has it.
+/// A file that the page is made of, for `GET` and `HEAD` of `/assets/{version}/{name}`; none of
+/// another name.
 ///
-/// The names say nothing of the content, so that clients have to ask each time.
-fn answer(headers: &HeaderMap, content_type: &'static str, body: Bytes) -> Response {
-    let etag = etag(&body);
-    let mut response = if matches(headers, &etag) {
-        reply::empty(StatusCode::NOT_MODIFIED)
-    } else {
-        reply::bytes(StatusCode::OK, content_type, body)
-    };
-    let answer = response.headers_mut();
-    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    answer.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_CSP));
-    if let Ok(etag) = HeaderValue::try_from(etag) {
-        answer.insert(header::ETAG, etag);
-    }
-    response
+/// Of another version there is nothing here but this one: a page that another build served, before
+/// or beside this one, gets it, and is to ask again.
+pub fn asset(version: &str, name: &str, headers: &HeaderMap) -> Option<Response> {
+    let at = ASSETS.iter().position(|asset| asset.name == name)?;
+    let caching = if version == *VERSION { FOR_EVER } else { ASK_AGAIN };
+    Some(FILES[at].answer(headers, ASSETS[at].content_type, caching))
+}
+
+fn compress(plain: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain)?;
+    encoder.finish()
 }
 
 /// FNV-1a over the bytes. It tells builds apart and need not withstand anybody: the files are the
 /// crate's own.
-fn etag(bytes: &[u8]) -> String {
+fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    format!("\"{:016x}\"", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step))
+    format!("{:016x}", parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
+/// Whether the client takes gzip (RFC 9110, section 12.5.3): named or by `*`, and not at weight 0.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let codings = values.filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
+    let (mut named, mut any) = (None, None);
+    for coding in codings {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.parse::<f32>().ok());
+        let taken = weight.is_some_and(|weight| weight > 0.0);
+        match name.trim() {
+            name if name.eq_ignore_ascii_case("gzip") => named = Some(taken),
+            "*" => any = Some(taken),
+            _ => {}
+        }
+    }
+    named.or(any).unwrap_or(false)
 }
 
 /// Whether the client says that it holds `etag` (RFC 9110, section 13.1.2).
@@ -107,77 +237,4 @@ fn matches(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt as _;
-
-    use super::*;
-
-    async fn body(response: Response) -> Bytes {
-        response.into_body().collect().await.unwrap().to_bytes()
-    }
-
-    #[tokio::test]
-    async fn page_and_all_that_it_names_are_served_with_their_types() {
-        let page = index("", &HeaderMap::new());
-        assert_eq!(page.status(), 200);
-        assert_eq!(page.headers()[header::CONTENT_TYPE], HTML);
-        assert_eq!(page.headers()[header::CONTENT_SECURITY_POLICY], PAGE_CSP);
-        let page = String::from_utf8(body(page).await.to_vec()).unwrap();
-        let named: Vec<_> = page.split("\"assets/").skip(1).map(|s| s.split('"').next()).collect();
-        assert!(named.len() >= 3, "{named:?}");
-        for name in named.into_iter().flatten() {
-            assert_eq!(asset(name, &HeaderMap::new()).expect(name).status(), 200);
-        }
-    }
-
-    #[test]
-    fn every_import_of_a_script_is_there() {
-        for script in ASSETS.iter().filter(|asset| asset.content_type == SCRIPT) {
-            let text = std::str::from_utf8(script.bytes).unwrap();
-            for import in text.split(" from './").skip(1) {
-                let name = import.split('\'').next().unwrap();
-                assert!(asset(name, &HeaderMap::new()).is_some(), "{}: {name}", script.name);
-            }
-        }
-    }
-
-    #[test]
-    fn scripts_never_turn_text_into_markup() {
-        for script in ASSETS.iter().filter(|asset| asset.content_type == SCRIPT) {
-            let text = std::str::from_utf8(script.bytes).unwrap();
-            for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
-                assert!(!text.contains(way), "{} uses {way}", script.name);
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn whoever_has_it_is_not_sent_it_again() {
-        let first = asset("app.js", &HeaderMap::new()).unwrap();
-        let etag = first.headers()[header::ETAG].clone();
-        let mut headers = HeaderMap::new();
-        headers.insert(header::IF_NONE_MATCH, etag.clone());
-        let second = asset("app.js", &headers).unwrap();
-        assert_eq!((second.status().as_u16(), &second.headers()[header::ETAG]), (304, &etag));
-        assert!(body(second).await.is_empty());
-        assert_eq!(asset("api.js", &headers).unwrap().status(), 200);
-    }
-
-    #[tokio::test]
-    async fn under_a_mount_files_are_named_from_there() {
-        let page = body(index("/support/\"chat", &HeaderMap::new())).await;
-        let page = std::str::from_utf8(&page).unwrap();
-        assert!(page.contains("src=\"/support/&quot;chat/assets/app.js\""), "{page}");
-        // A path of two slashes would be another host's.
-        let page = body(index("//other.example", &HeaderMap::new())).await;
-        let page = std::str::from_utf8(&page).unwrap();
-        assert!(page.contains("src=\"/other.example/assets/app.js\""), "{page}");
-    }
-
-    #[test]
-    fn other_names_are_nobodys() {
-        for name in ["", "index.html", "../Cargo.toml", "APP.js", "app.js/"] {
-            assert!(asset(name, &HeaderMap::new()).is_none(), "{name}");
-        }
-    }
-}
+mod tests;

@@ -20,8 +20,8 @@ use crate::router::{Call, Router};
 pub(crate) fn add(router: Router) -> Router {
     router
         .on(Method::GET, "/", |call: Call| async move { index(&call.mounted(""), call.headers()) })
-        .on(Method::GET, "/assets/{name}", |call: Call| async move {
-            let found = asset(call.segment("name"), call.headers());
+        .on(Method::GET, "/assets/{version}/{name}", |call: Call| async move {
+            let found = asset(call.segment("version"), call.segment("name"), call.headers());
             found.unwrap_or_else(|| {
                 Problem::new(Code::NotFound, "there is no such file").into_response()
             })

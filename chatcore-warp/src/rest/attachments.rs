@@ -24,7 +24,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Method::GET,
             "/attachments/{attachment}/{name}",
             "Fetches a file, or a part of it (one `Range`). Its id alone tells which; the name is \
-             for people.",
+             for people. A server whose store of files gives links sends on to one (307), for files that \
+             are to be saved.",
             StatusCode::OK,
             download,
         ),
@@ -82,5 +83,8 @@ async fn download(signed: Signed, (): ()) -> Result<Made<File>, Problem> {
     let id = signed.call.param::<AttachmentId>("attachment")?;
     let file = signed.caller().readable_attachment(&id).await?;
     let attachments = signed.app.chat.attachments();
+    if let Some(response) = files::send_on(attachments, &file).await? {
+        return Ok(Made::new(response));
+    }
     Ok(Made::new(files::serve(attachments, &file, signed.call.headers()).await?))
 }

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, Stream};
 
-use super::blobs::{BlobKey, BlobReader, BlobSource, BlobStore};
+use super::blobs::{BlobKey, BlobReader, BlobSource, BlobStore, Link, Presented};
 use super::intake::Intake;
-use super::{Attachment, AttachmentError, AttachmentLimits, Usage, name};
+use super::{Attachment, AttachmentError, AttachmentLimits, Disposition, Usage, name};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom, Timestamp};
 use crate::id::{AttachmentId, UserId};
 use crate::store::attachment::{AttachmentStore, Keep, Reservation, WaitingLimit};
@@ -264,6 +264,25 @@ impl Attachments {
     /// Where anyone may fetch the file from the blob store directly, if it has such places.
     pub fn url(&self, attachment: &Attachment) -> Option<String> {
         self.blobs.url(&BlobKey::from(&attachment.id))
+    }
+
+    /// A link by which one reader may fetch the file from the blob store directly, under the name and
+    /// the type that we would give it; none if the store gives none.
+    ///
+    /// It is none either for a file that a browser may show: what a page shows has to come from where
+    /// the page does, with the headers that make it harmless.
+    ///
+    /// # Errors
+    /// A failure of the blob store.
+    pub async fn link(&self, attachment: &Attachment) -> Result<Option<Link>, AttachmentError> {
+        if attachment.disposition() == Disposition::Inline {
+            return Ok(None);
+        }
+        let presented = Presented {
+            content_type: attachment.content_type_header(),
+            disposition: attachment.content_disposition(),
+        };
+        Ok(self.blobs.link(&BlobKey::from(&attachment.id), &presented).await?)
     }
 
     /// Makes an upload its owner's picture; the one before it is removed. Only for images.

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::blobs::{BlobBody, BlobError, BlobKey, BlobReader, BlobStore, FileBlobs, MemoryBlobs};
+use super::blobs::{
+    BlobBody, BlobError, BlobKey, BlobReader, BlobStore, FileBlobs, Link, MemoryBlobs, Presented,
+};
 use super::image::tests::{jpeg, png};
 use super::{
     AllowList, Attachment, AttachmentError, AttachmentLimits, Attachments, Disposition,
@@ -59,6 +61,10 @@ impl BlobStore for Blobs {
 
     fn url(&self, key: &BlobKey) -> Option<String> {
         self.inner.url(key)
+    }
+
+    async fn link(&self, key: &BlobKey, as_: &Presented) -> Result<Option<Link>, BlobError> {
+        self.inner.link(key, as_).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::attachment::blobs::BlobReader;
 use crate::attachment::{Attachment, UploadRequest as Intake};
 use crate::chat::Caller;
 use crate::error::{Code, Error};
-use crate::id::UserId;
+use crate::id::{AttachmentId, UserId};
 use crate::log::AttachmentRef;
 use crate::protocol::frame::{DownloadRequest, Failure, UploadRequest};
 
@@ -102,6 +102,20 @@ impl Files {
         let opened = self.while_open(open(&caller, request)).await?;
         let (file, reader) = opened?;
         Ok((file.to_ref(), reader))
+    }
+
+    /// Whether the client may still have a file that is being handed out to it, as far as can be
+    /// told: not when the store does not say.
+    ///
+    /// To be asked again while it goes on, so that whoever is put out of a room gets no more of what was
+    /// said in it.
+    pub async fn may_still(&self, attachment: &AttachmentId) -> bool {
+        let standing = self.0.borrow().clone();
+        match standing {
+            Standing::Known(caller, _) => caller.readable_attachment(attachment).await.is_ok(),
+            Standing::Draining => true,
+            Standing::Early | Standing::Unknown | Standing::Over => false,
+        }
     }
 
     /// Comes when the connection is over.

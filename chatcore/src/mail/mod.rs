@@ -3,6 +3,8 @@
 mod memory;
 mod nobody;
 mod outbox;
+#[cfg(feature = "smtp")]
+mod smtp;
 mod template;
 
 use std::error::Error as StdError;
@@ -13,6 +15,8 @@ use async_trait::async_trait;
 pub use memory::MemoryMailer;
 pub use nobody::NoMail;
 pub use outbox::OutboxMailer;
+#[cfg(feature = "smtp")]
+pub use smtp::{MailCounts, SmtpMailer, SmtpOptions, SmtpTls};
 pub(crate) use template::Templates;
 
 use crate::account::Email;
@@ -52,6 +56,9 @@ pub enum MailError {
     /// Never: the address or the mail is refused for good.
     #[error("the mail was refused")]
     Refused(#[source] Box<dyn StdError + Send + Sync>),
+    /// Never, as it is set up. The sentence says how to mend it.
+    #[error("mail cannot be sent: {0}")]
+    Unusable(String),
 }
 
 /// Carries mail.

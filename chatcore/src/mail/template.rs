@@ -77,8 +77,47 @@ impl Templates {
 
     fn mail(&self, to: &Email, about: &str, text: String, key: Option<String>) -> Mail {
         let subject = format!("{}: {about}", self.product);
-        Mail { to: to.clone(), subject, text, html: None, key }
+        let html = Some(html(&text, key.as_deref()));
+        Mail { to: to.clone(), subject, text, html, key }
     }
+}
+
+/// The same words in HTML: nothing that is fetched, and the code or the link in a paragraph of its own.
+fn html(text: &str, key: Option<&str>) -> String {
+    let mut html = String::from(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"></head>\n\
+         <body style=\"font-family:sans-serif;line-height:1.5\">\n",
+    );
+    for paragraph in text.split("\n\n") {
+        let words = escaped(paragraph.trim());
+        let shown = match key {
+            Some(key) if key == paragraph.trim() && key.contains("://") => {
+                format!("<p><a href=\"{words}\">{words}</a></p>\n")
+            }
+            Some(key) if key == paragraph.trim() => {
+                format!("<p style=\"font-size:1.6em;letter-spacing:.15em\"><b>{words}</b></p>\n")
+            }
+            _ => format!("<p>{}</p>\n", words.replace('\n', "<br>\n")),
+        };
+        html.push_str(&shown);
+    }
+    html.push_str("</body></html>\n");
+    html
+}
+
+/// Text as it may stand in HTML, in an attribute too.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// A length of time in words.
@@ -107,6 +146,25 @@ mod tests {
         assert!(link.text.contains("24 hours"));
         let reset = templates.reset_code(&to, "01234567", Duration::from_secs(60));
         assert!(reset.text.contains("    01234567\n") && reset.text.contains("a minute"));
+    }
+
+    #[test]
+    fn the_html_says_the_same_and_fetches_nothing() {
+        let templates = Templates::new("<Chat & Co>", "https://chat.example/confirm?a=1&token=");
+        let to = Email::parse("ann@example.org").unwrap();
+        let hour = Duration::from_secs(3600);
+        let html = |mail: Mail| mail.html.expect("every mail has it");
+        let code = html(templates.confirm_code(&to, "012345", hour));
+        assert!(code.contains("<b>012345</b>") && code.contains("&lt;Chat &amp; Co&gt;"), "{code}");
+        assert!(code.contains("60 minutes"), "{code}");
+        let link = html(templates.confirm_link(&to, "abc", hour));
+        let address = "https://chat.example/confirm?a=1&amp;token=abc";
+        assert!(link.contains(&format!("<a href=\"{address}\">{address}</a>")), "{link}");
+        for mail in [templates.reset_unknown(&to), templates.already_registered(&to)] {
+            let html = html(mail);
+            assert!(html.contains("<p>") && !html.contains("<Chat"), "{html}");
+        }
+        assert!(!code.contains("src=") && !code.contains("<a "), "{code}");
     }
 
     #[test]

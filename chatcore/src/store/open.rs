@@ -11,6 +11,7 @@ use super::{Store, StoreError};
 /// |---|---|---|
 /// | `memory:` | memory; gone with the process | |
 /// | `sqlite:PATH` | one SQLite file | `sqlite` |
+/// | `postgres://…` | a schema of a PostgreSQL database | `postgres` |
 ///
 /// # Errors
 /// [`StoreError::Unusable`] with a sentence that says how to mend it, for a URL that is not of this
@@ -25,8 +26,18 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
             "this build has no SQLite: add the feature `sqlite` of chatcore, or use `memory:`"
                 .into(),
         )),
+        #[cfg(feature = "postgres")]
+        Some("postgres" | "postgresql") => {
+            Ok(Arc::new(super::postgres::PostgresStore::open(url).await?))
+        }
+        #[cfg(not(feature = "postgres"))]
+        Some("postgres" | "postgresql") => Err(StoreError::Unusable(
+            "this build has no PostgreSQL: add the feature `postgres` of chatcore, or use \
+             `sqlite:PATH`"
+                .into(),
+        )),
         _ => Err(StoreError::Unusable(format!(
-            "there is no store for the URL `{}`: use `sqlite:PATH` or `memory:`",
+            "there is no store for the URL `{}`: use `sqlite:PATH`, `postgres://…` or `memory:`",
             without_password(url)
         ))),
     }
@@ -50,5 +61,13 @@ mod tests {
         let said = error.to_string();
         assert!(said.contains("mysql://…@db/chat") && said.contains("sqlite:PATH"), "{said}");
         assert!(!said.contains("hunter2"));
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[tokio::test]
+    async fn a_build_without_postgresql_says_which_feature_to_add() {
+        let url = "postgres://root:hunter2@db/chat";
+        let said = open(url).await.map(|_| ()).expect_err("refused").to_string();
+        assert!(said.contains("feature `postgres`") && !said.contains("hunter2"), "{said}");
     }
 }

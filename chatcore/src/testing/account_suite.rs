@@ -20,8 +20,11 @@ use crate::store::{AccountStore, Naming, StoreError};
 /// ```
 #[macro_export]
 macro_rules! account_store_suite {
-    ($open:expr) => {
-        $crate::store_cases!(
+    (in one, $open:expr) => {
+        $crate::account_store_suite!(@ store_cases_in_one, $open);
+    };
+    (@ $cases:ident, $open:expr) => {
+        $crate::$cases!(
             account_suite,
             $open,
             [
@@ -46,6 +49,9 @@ macro_rules! account_store_suite {
                 accounts_are_counted,
             ]
         );
+    };
+    ($open:expr) => {
+        $crate::account_store_suite!(@ store_cases, $open);
     };
 }
 

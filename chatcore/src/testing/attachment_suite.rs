@@ -20,8 +20,11 @@ use crate::store::attachment::{AttachmentStore, Keep, NotTaken, Reservation, Wai
 /// ```
 #[macro_export]
 macro_rules! attachment_store_suite {
-    ($open:expr) => {
-        $crate::store_cases!(
+    (in one, $open:expr) => {
+        $crate::attachment_store_suite!(@ store_cases_in_one, $open);
+    };
+    (@ $cases:ident, $open:expr) => {
+        $crate::$cases!(
             attachment_suite,
             $open,
             [
@@ -45,6 +48,9 @@ macro_rules! attachment_store_suite {
                 a_file_of_a_message_is_not_discarded,
             ]
         );
+    };
+    ($open:expr) => {
+        $crate::attachment_store_suite!(@ store_cases, $open);
     };
 }
 

@@ -10,9 +10,13 @@ pub mod session_suite;
 mod transport;
 pub mod verification_suite;
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+
+use futures_util::StreamExt as _;
 
 use crate::clock::{Clock, Random, Timestamp};
 pub use transport::{MemoryPeer, MemorySender, MemoryTransport, memory_transport};
@@ -102,4 +106,78 @@ macro_rules! store_cases {
             $crate::testing::$suite::$case(store).await;
         }
     )*};
+}
+
+/// Writes all of `cases` as one test, for stores with a server that is dear to start: each case on a store
+/// of its own, some at a time. `$open` is an async function that gives what it does for [`store_cases`], or
+/// nothing where the server is not to be had, having said so.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_cases_in_one {
+    ($suite:ident, $open:expr, [$($case:ident),* $(,)?]) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn every_case_of_the_suite_holds() {
+            let mut cases = $crate::testing::Together::default();
+            $(
+                cases.add(stringify!($case), async {
+                    if let Some((store, _held)) = ($open)().await {
+                        $crate::testing::$suite::$case(store).await;
+                    }
+                });
+            )*
+            cases.run().await;
+        }
+    };
+}
+
+type Case = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Cases that run in one test.
+#[derive(Default)]
+pub struct Together(Vec<(&'static str, Case)>);
+
+impl fmt::Debug for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Together {
+    /// How many run at a time.
+    const AT_ONCE: usize = 4;
+
+    /// Adds a case.
+    pub fn add(&mut self, name: &'static str, case: impl Future<Output = ()> + Send + 'static) {
+        self.0.push((name, Box::pin(case)));
+    }
+
+    /// Runs them all.
+    ///
+    /// # Panics
+    /// With the names of those that failed.
+    pub async fn run(self) {
+        let all = self.0.len();
+        let failed: Vec<_> = futures_util::stream::iter(self.0)
+            .map(async |(name, case)| tokio::spawn(case).await.is_err().then_some(name))
+            .buffer_unordered(Self::AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        assert!(failed.is_empty(), "{} of {all} cases failed: {failed:?}", failed.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Together;
+
+    #[tokio::test]
+    #[should_panic(expected = "1 of 3 cases failed: [\"fails\"]")]
+    async fn a_case_that_fails_is_named_and_fails_the_test() {
+        let mut cases = Together::default();
+        cases.add("holds", async {});
+        cases.add("fails", async { panic!("as it should") });
+        cases.add("holds too", async {});
+        cases.run().await;
+    }
 }

@@ -17,8 +17,11 @@ use crate::store::SessionStore;
 /// ```
 #[macro_export]
 macro_rules! session_store_suite {
-    ($open:expr) => {
-        $crate::store_cases!(
+    (in one, $open:expr) => {
+        $crate::session_store_suite!(@ store_cases_in_one, $open);
+    };
+    (@ $cases:ident, $open:expr) => {
+        $crate::$cases!(
             session_suite,
             $open,
             [
@@ -42,6 +45,9 @@ macro_rules! session_store_suite {
                 what_has_expired_is_removed_and_nothing_else,
             ]
         );
+    };
+    ($open:expr) => {
+        $crate::session_store_suite!(@ store_cases, $open);
     };
 }
 

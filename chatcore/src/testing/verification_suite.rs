@@ -19,8 +19,11 @@ use crate::store::VerificationStore;
 /// ```
 #[macro_export]
 macro_rules! verification_store_suite {
-    ($open:expr) => {
-        $crate::store_cases!(
+    (in one, $open:expr) => {
+        $crate::verification_store_suite!(@ store_cases_in_one, $open);
+    };
+    (@ $cases:ident, $open:expr) => {
+        $crate::$cases!(
             verification_suite,
             $open,
             [
@@ -38,6 +41,9 @@ macro_rules! verification_store_suite {
                 what_has_expired_is_removed_and_nothing_else,
             ]
         );
+    };
+    ($open:expr) => {
+        $crate::verification_store_suite!(@ store_cases, $open);
     };
 }
 

@@ -118,7 +118,7 @@ impl Lab {
         match Self::try_open(seed) {
             Ok(lab) => Some(lab),
             Err(why) => {
-                crate::services::lacking(&format!(
+                chatcore_servers::lacking(&format!(
                     "the network laboratory cannot be had ({why}); it takes root and /dev/net/tun, \
                      and CHATCORE_LAB=off does without"
                 ));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatcore::protocol::frame::ClientFrame;
 use chatcore::protocol::{CloseCode, Encoding};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
     ClientConfig, Connecting, Connection, ConnectionError, Endpoint, IdleTimeout,
@@ -42,6 +43,9 @@ const DATAGRAMS: usize = 64 * 1024;
 const AHEAD: usize = 64;
 /// TLS sessions that are kept to come back with; each is good once.
 const SESSIONS: usize = 8;
+/// Addresses of a name that are tried, and how long after one another (RFC 8305).
+const ADDRESSES: usize = 8;
+const STAGGER: Duration = Duration::from_millis(250);
 /// How long a server that has ended its control stream may take to say why.
 const REASON: Duration = Duration::from_secs(3);
 
@@ -63,8 +67,8 @@ pub struct QuicLink {
 struct Last(Mutex<Option<SocketAddr>>);
 
 impl Last {
-    fn get(&self) -> Option<SocketAddr> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take(&self) -> Option<SocketAddr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn set(&self, address: SocketAddr) {
@@ -164,28 +168,26 @@ impl Link for QuicLink {
     type Receiver = QuicReceiver;
 
     async fn open(&self) -> Result<(QuicSender, QuicReceiver), LinkError> {
-        let mut problem = LinkError::new("its name leads to no address");
-        for address in self.addresses().await? {
-            match self.connect(address)?.await {
-                Ok(connection) => {
-                    self.last.set(address);
-                    return begin(connection, Halves::default()).await;
-                }
-                Err(error) => problem = refused(error),
-            }
-        }
-        Err(problem)
+        self.open_any(self.addresses().await?).await
     }
 
     async fn open_early(&self) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
-        // Whether anybody is there, only the handshake shows: so only where somebody was before.
-        let last = self.last.get();
+        // Whether anybody is there, only the handshake shows: so only where somebody was before, and
+        // not a second time if nobody is.
+        let last = self.last.take();
         let known = self.addresses().await?.find(|address| Some(*address) == last);
         let Some(address) = known else { return done(self.open().await?) };
         match self.connect(address)?.into_0rtt() {
-            Ok((connection, handshake)) => begin_early(connection, handshake).await,
+            Ok((connection, handshake)) => {
+                let last = Arc::clone(&self.last);
+                let found = move || last.set(address);
+                begin_early(connection, handshake, found).await
+            }
             Err(connecting) => match connecting.await {
-                Ok(connection) => done(begin(connection, Halves::default()).await?),
+                Ok(connection) => {
+                    self.last.set(address);
+                    done(begin(connection, Halves::default()).await?)
+                }
                 Err(_) => done(self.open().await?),
             },
         }
@@ -195,12 +197,37 @@ impl Link for QuicLink {
 impl QuicLink {
     async fn addresses(&self) -> Result<impl Iterator<Item = SocketAddr> + use<>, LinkError> {
         let found = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
-        Ok(found.collect::<Vec<_>>().into_iter())
+        Ok(found.take(ADDRESSES).collect::<Vec<_>>().into_iter())
     }
 
     fn connect(&self, address: SocketAddr) -> Result<Connecting, LinkError> {
         let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
         connecting.map_err(LinkError::new)
+    }
+
+    /// Opens a link to one of these. One that does not answer must not keep the others from being
+    /// tried: it is silent for longer than anybody waits.
+    async fn open_any(
+        &self,
+        addresses: impl Iterator<Item = SocketAddr>,
+    ) -> Result<(QuicSender, QuicReceiver), LinkError> {
+        let tries = addresses.zip(0_u32..).map(|(address, number)| async move {
+            tokio::time::sleep(STAGGER.saturating_mul(number)).await;
+            let connection = self.connect(address)?.await.map_err(refused)?;
+            Ok::<_, LinkError>((address, connection))
+        });
+        let mut tries: FuturesUnordered<_> = tries.collect();
+        let mut problem = LinkError::new("its name leads to no address");
+        while let Some(tried) = tries.next().await {
+            match tried {
+                Ok((address, connection)) => {
+                    self.last.set(address);
+                    return begin(connection, Halves::default()).await;
+                }
+                Err(error) => problem = error,
+            }
+        }
+        Err(problem)
     }
 }
 
@@ -300,4 +327,40 @@ fn code(error: &ConnectionError) -> Option<CloseCode> {
     let ConnectionError::ApplicationClosed(close) = error else { return None };
     let number = close.error_code.into_inner();
     CloseCode::ALL.into_iter().find(|code| u64::from(code.number()) == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Certificate;
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_does_not_keep_the_next_from_being_tried() {
+        let certificate = Certificate::self_signed().expect("made");
+        let pin: Trust = certificate.fingerprint().parse().expect("a fingerprint");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("TLS 1.3")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(certificate));
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).expect("it serves");
+        let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        let server = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
+        let there = server.local_addr().expect("bound");
+        let serving = tokio::spawn(async move {
+            let incoming = server.accept().await.expect("somebody comes");
+            incoming.await.expect("a handshake").closed().await
+        });
+        let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        let addresses = [silent.local_addr().expect("bound"), there];
+        let link = QuicLink::new(&format!("localhost:{}", there.port()), pin).expect("a way");
+        let opening = link.open_any(addresses.into_iter());
+        let opened = tokio::time::timeout(Duration::from_secs(5), opening).await;
+        let (sender, _receiver) = opened.expect("in time").expect("to the second one");
+        assert_eq!(link.last.take(), Some(there));
+        sender.close().await;
+        serving.await.expect("it ends");
+    }
 }

@@ -12,14 +12,20 @@ use super::super::link::{Early, LinkError, Opened};
 use super::{AHEAD, QuicReceiver, QuicSender, REASON, close, streams};
 
 /// Opens the control stream before the handshake is done, and once more after it if that was in vain.
+/// Calls `found` when it is known that the server is there.
 pub(super) async fn begin_early(
     connection: Connection,
     handshake: ZeroRttAccepted,
+    found: impl FnOnce() + Send + 'static,
 ) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
     let halves = Halves::default();
     let (sender, receiver) = begin(connection.clone(), halves.clone()).await?;
     let outcome = async move {
-        if handshake.await {
+        let taken = handshake.await;
+        if connection.close_reason().is_none() {
+            found();
+        }
+        if taken {
             return Early::Taken;
         }
         if connection.close_reason().is_none() {

@@ -2,13 +2,15 @@
 // works under whatever path an application mounts it.
 
 import { device } from './device.js';
+import { t } from './i18n.js';
 
-const base = new URL('../api/v1/', import.meta.url);
+const base = new URL('../../api/v1/', import.meta.url);
+const id = encodeURIComponent;
 
 /** An answer that says no: a problem document, or what stands in for one. */
 export class Problem extends Error {
   constructor(status, { code, field, detail, title } = {}, retryAfterMs = 0) {
-    super(detail || title || 'The server did not answer as expected.');
+    super(detail || title || t('problem.internal'));
     this.status = status;
     this.code = code || (status === 401 ? 'unauthenticated' : 'internal');
     this.field = field;
@@ -19,79 +21,128 @@ export class Problem extends Error {
 /** No answer at all: trying again may help. */
 export class Unreachable extends Error {
   constructor() {
-    super('The server cannot be reached.');
-    this.code = 'unavailable';
+    super(t('problem.unreachable'));
+    this.code = 'unreachable';
   }
 }
 
-async function call(method, path, body) {
-  const request = { method, headers: { accept: 'application/json' }, credentials: 'same-origin' };
-  if (body instanceof FormData) {
-    request.body = body;
-  } else if (body !== undefined) {
-    request.headers['content-type'] = 'application/json';
-    request.body = JSON.stringify(body);
-  }
-  let response;
-  try {
-    response = await fetch(new URL(path, base), request);
-  } catch {
-    throw new Unreachable();
-  }
-  const text = await response.text().catch(() => '');
+function read(status, text, retryAfter) {
   let answer = {};
   try {
     answer = text ? JSON.parse(text) : {};
   } catch {
     // Something between here and the server answered in its place; the status says enough.
   }
-  if (!response.ok) {
-    const seconds = Number(response.headers.get('retry-after')) || 0;
-    throw new Problem(response.status, answer, seconds * 1000);
-  }
-  return answer;
+  if (status >= 200 && status < 300) return answer;
+  throw new Problem(status, answer, (Number(retryAfter) || 0) * 1000);
 }
 
-const id = encodeURIComponent;
+/** What is being read. Whoever logs out no longer wants it, and may not have it any more. */
+let reading = new AbortController();
 
-async function allRooms(filter) {
-  const rooms = [];
+async function call(method, path, body) {
+  const request = { method, headers: { accept: 'application/json' }, credentials: 'same-origin' };
+  if (method === 'GET') request.signal = reading.signal;
+  if (body !== undefined) {
+    request.headers['content-type'] = 'application/json';
+    request.body = JSON.stringify(body);
+  }
+  let response;
+  let text;
+  try {
+    response = await fetch(new URL(path, base), request);
+    text = await response.text();
+  } catch {
+    throw new Unreachable();
+  }
+  return read(response.status, text, response.headers.get('retry-after'));
+}
+
+/** Sends a file; `progress` hears the part from 0 to 1 that has gone, `signal` ends it. */
+function sendFile(method, path, file, { progress, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    // `fetch` does not tell how much of a body has gone.
+    const request = new XMLHttpRequest();
+    request.open(method, new URL(path, base));
+    request.setRequestHeader('accept', 'application/json');
+    request.upload.addEventListener('progress', ({ loaded, total }) => progress?.(total ? loaded / total : 0));
+    request.addEventListener('load', () => {
+      try {
+        resolve(read(request.status, request.responseText, request.getResponseHeader('retry-after')));
+      } catch (problem) {
+        reject(problem);
+      }
+    });
+    for (const end of ['error', 'abort', 'timeout']) request.addEventListener(end, () => reject(new Unreachable()));
+    signal?.addEventListener('abort', () => request.abort());
+    const form = new FormData();
+    form.append('file', file, file.name || 'file');
+    request.send(form);
+  });
+}
+
+/** All pages of a list, up to `most` items. */
+async function all(path, list, most) {
+  const found = [];
   let after = '';
   do {
-    const page = await call('GET', `rooms?filter=${filter}&limit=200${after && `&after=${id(after)}`}`);
-    rooms.push(...page.rooms);
+    const page = await call('GET', `${path}${path.includes('?') ? '&' : '?'}limit=200${after && `&after=${id(after)}`}`);
+    found.push(...page[list]);
     after = page.next || '';
-  } while (after && rooms.length < 2000);
-  return rooms;
+  } while (after && found.length < most);
+  return found;
 }
+
+const room = (name, rest = '') => `rooms/${id(name)}${rest}`;
+const message = (name, one, rest = '') => room(name, `/messages/${id(one)}${rest}`);
+const clientMsgId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 export const api = {
   me: () => call('GET', 'me'),
   register: (account) => call('POST', 'accounts', { ...account, device, cookie: true }),
   confirm: (email, code) => call('POST', 'accounts/confirm', { email, code, device, cookie: true }),
   login: (login, password) => call('POST', 'sessions', { login, password, device, cookie: true }),
-  logout: () => call('DELETE', 'sessions/current'),
-  user: (user) => call('GET', `users/${id(user)}`),
-
-  joinedRooms: () => allRooms('joined'),
-  visibleRooms: () => allRooms('visible'),
-  room: (room) => call('GET', `rooms/${id(room)}`),
-  createRoom: (room) => call('POST', 'rooms', room),
-  enter: (room) => call('POST', `rooms/${id(room)}/enter`),
-  invite: (room, user) => call('POST', `rooms/${id(room)}/members/${id(user)}`, { action: 'invite' }),
-  leave: (room) => call('POST', `rooms/${id(room)}/leave`),
-  /** Up to `limit` messages before the place `seq`, which is left out; oldest first. */
-  messagesBefore: (room, seq, limit) =>
-    call('GET', `rooms/${id(room)}/messages?before=${seq}&limit=${limit}`),
-
-  upload: (file) => {
-    const form = new FormData();
-    form.append('file', file, file.name);
-    return call('POST', 'attachments', form);
+  logout: () => {
+    reading.abort();
+    return call('DELETE', 'sessions/current').finally(() => { reading = new AbortController(); });
   },
-  avatarUrl: (user) => new URL(`users/${id(user)}/avatar`, base).href,
+  requestReset: (email) => call('POST', 'password-resets', { email }),
+  reset: (email, code, password) => call('POST', 'password-resets/confirm', { email, code, password }),
+
+  user: (user) => call('GET', `users/${id(user)}`),
+  rename: (name) => call('PATCH', 'me', { display_name: name }),
+  changePassword: (current, changed) => call('PUT', 'me/password', { current, new: changed }),
+  setAvatar: (file) => sendFile('PUT', 'me/avatar', file),
+  removeAvatar: () => call('DELETE', 'me/avatar'),
+  sessions: async () => (await call('GET', 'sessions')).sessions,
+  revoke: (session) => call('DELETE', `sessions/${id(session)}`),
+
+  joinedRooms: () => all('rooms?filter=joined', 'rooms', 2000),
+  visibleRooms: () => all('rooms?filter=visible', 'rooms', 2000),
+  room: (name) => call('GET', room(name)),
+  createRoom: (fields) => call('POST', 'rooms', fields),
+  updateRoom: (name, fields) => call('PATCH', room(name), fields),
+  enter: (name) => call('POST', room(name, '/enter')),
+  leave: (name) => call('POST', room(name, '/leave')),
+  members: (name, most) => all(room(name, '/members'), 'members', most),
+  member: (name, user, change) => call('POST', room(name, `/members/${id(user)}`), change),
+
+  /** A page of messages, oldest first; `anchor` is `before`, `after` or `around`. */
+  history: (name, anchor, seq, limit) => call('GET', room(name, `/messages?${anchor}=${seq}&limit=${limit}`)),
+  message: (name, one) => call('GET', message(name, one)),
+  edit: (name, one, text) => call('PATCH', message(name, one), { client_msg_id: clientMsgId(), text }),
+  remove: (name, one) => call('DELETE', message(name, one), { client_msg_id: clientMsgId() }),
+  react: (name, one, emoji, on) => call(on ? 'PUT' : 'DELETE', message(name, one, `/reactions/${id(emoji)}`)),
+  pin: (name, one, on) => call(on ? 'PUT' : 'DELETE', room(name, `/pins/${id(one)}`)),
+
+  search: (fields) => call('GET', `search?${new URLSearchParams(fields)}`),
+
+  upload: (file, how) => sendFile('POST', 'attachments', file, how),
+  avatarUrl: (user, version) => new URL(`users/${id(user)}/avatar?${version}`, base).href,
   fileUrl: (file) => new URL(`attachments/${id(file.id)}/${id(file.name)}`, base).href,
 };
+
+export { clientMsgId };
 
 export function socketUrl() {
   const url = new URL('ws', base);

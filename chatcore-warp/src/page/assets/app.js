@@ -4,59 +4,46 @@ import { api } from './api.js';
 import { setUpAuth, showAuth } from './auth-view.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer-view.js';
-import { byId, el } from './dom.js';
-import { People } from './people.js';
-import { drawRooms, drawState, setUpInvitations, setUpRooms } from './rooms-view.js';
+import { byId, calmly, iconButton } from './dom.js';
+import { userAvatar, userName } from './elements.js';
+import { problemText, t, translate } from './i18n.js';
+import { openHelp, setUpKeyboard } from './keyboard.js';
+import { drawMembers, membersHeard, setUpMembers, showMembers } from './members-view.js';
+import { MessageActions } from './message-actions.js';
+import { people } from './people.js';
+import { forgetQuotes } from './quote.js';
+import { openWrite } from './room-dialogs.js';
+import { drawHead, drawTyping, setUpRoom } from './room-view.js';
+import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
+import { openSearch } from './search-view.js';
+import { session } from './session.js';
+import { applyTheme } from './settings.js';
+import { openSettings } from './settings-view.js';
 import { Timeline } from './timeline-view.js';
+import { attempt, complain, say } from './toast.js';
 
 const LOOK_EVERY_MS = 30_000;
+const ENDED = { 4001: 'ended.misunderstood', 4002: 'ended.expired', 4003: 'ended.revoked', 4007: 'ended.old' };
 
-const ENDED = {
-  4001: 'This page and the server do not understand each other. Please load the page again.',
-  4002: 'Your session has ended. Please log in again.',
-  4003: 'You were logged out.',
-  4007: 'This page is too old for the server. Please load it again.',
-};
-
-let announced = 0;
+applyTheme();
+translate(document.body);
+const composer = new Composer();
+const actions = new MessageActions(composer);
+const timeline = new Timeline(actions);
 let placed = false;
 
-/** What is on the screen, and for whom. */
-const session = {
-  me: null,
-  chat: null,
-  people: new People(),
-
-  open(id) {
-    session.chat.show(id).then(settle, (problem) => announce(problem));
-  },
-
-  async enter(id) {
-    try {
-      await session.chat.enter(id);
-      session.open(id);
-    } catch (problem) {
-      announce(problem);
-      session.chat?.refresh().catch(() => {});
-    }
-  },
+session.open = (id) => {
+  const shown = session.chat?.show(id);
+  shown?.catch(() => {
+    // The edge of the timeline says so, and offers to try again.
+  });
 };
 
-const timeline = new Timeline(session);
-const composer = new Composer(session);
-
-/** Says something that belongs to no form, where the connection's state stands. */
-function announce(problem) {
-  clearTimeout(announced);
-  byId('connection').textContent = problem.message;
-  announced = setTimeout(settle, 6_000);
-}
-
-/** What was announced does not hold any more. */
-function settle() {
-  clearTimeout(announced);
-  if (session.chat) drawState(session.chat.state);
-}
+session.jump = (room, message, seq) => {
+  session.open(room);
+  // The room is drawn before the next frame is.
+  requestAnimationFrame(() => requestAnimationFrame(() => timeline.jump(message, seq)));
+};
 
 /** The room that the address names: a reload, another tab and the way back find it there. */
 function addressed() {
@@ -83,13 +70,9 @@ function follow() {
 
 function drawRoom() {
   const room = session.chat.current;
-  byId('room').hidden = !room;
-  byId('no-room').hidden = Boolean(room);
-  byId('chat').classList.toggle('in-room', Boolean(room));
-  byId('room-name').replaceChildren(el('bdi', {}, room?.name ?? ''));
-  byId('room-topic').replaceChildren(el('bdi', {}, room?.topic ?? ''));
-  byId('room-members').textContent = room?.members ? `${room.members} in the room` : '';
-  byId('invite').hidden = !room?.invites;
+  drawHead();
+  drawTyping();
+  showMembers(room);
   composer.show(room);
   timeline.draw();
   if (!session.chat.known) return;
@@ -101,29 +84,53 @@ function drawRoom() {
   }
 }
 
+/** Tells those who listen instead of looking what came in. */
+function spoken(entry) {
+  const { chat, me } = session;
+  if (entry.kind !== 'message' || entry.user === me.id || entry.room !== chat.current?.id) return;
+  say(t('message.spoken', { name: people.name(entry.user), text: entry.text || t('message.file') }));
+}
+
 async function begin() {
   const me = await api.me();
   session.me = me;
-  session.people.learn(me);
-  byId('me').replaceChildren(el('bdi', {}, session.people.name(me.id)));
-  byId('my-id').textContent = me.id;
+  people.learn(me);
+  byId('me').replaceChildren(userAvatar(me.id), userName(me.id));
   const chat = new Chat(me);
   session.chat = chat;
   placed = false;
   // An answer may come after the end.
   const on = (type, action) => chat.addEventListener(type, ({ detail }) => { if (session.chat === chat) action(detail); });
-  on('rooms', () => drawRooms(session));
+  on('rooms', drawRooms);
   on('room', drawRoom);
-  on('items', (room) => { if (room === chat.current?.id) timeline.draw(); });
-  on('state', drawState);
-  on('end', (code) => end(ENDED[code] ?? ENDED[4002]));
+  on('items', (room) => {
+    drawState();
+    if (room === chat.current?.id) timeline.draw();
+  });
+  // Whoever writes wants to see it, wherever they were reading.
+  on('sent', (room) => { if (room === chat.current?.id) timeline.toNewest(); });
+  on('entry', (entry) => {
+    spoken(entry);
+    membersHeard(entry);
+  });
+  on('signals', (room) => {
+    if (room.kind === 'direct') drawRooms();
+    if (room !== chat.current) return;
+    drawTyping();
+    drawMembers();
+  });
+  on('state', () => {
+    drawState();
+    timeline.draw();
+  });
+  on('end', (code) => end(t(ENDED[code] ?? ENDED[4002])));
   byId('loading').hidden = true;
   byId('auth').hidden = true;
   byId('chat').hidden = false;
-  drawState(chat.state);
-  drawRooms(session);
+  drawState();
+  drawRooms();
   drawRoom();
-  await chat.start().then(settle, (problem) => announce(problem));
+  await chat.start().catch(complain);
 }
 
 function end(message) {
@@ -132,44 +139,42 @@ function end(message) {
   session.me = null;
   composer.clear();
   timeline.draw();
+  people.clear();
+  forgetQuotes();
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
   byId('loading').hidden = true;
   byId('chat').hidden = true;
   byId('chat').classList.remove('in-room');
-  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
   document.title = 'chatcore';
   showAuth(message);
 }
 
 async function logOut() {
   const { chat } = session;
-  const unsent = chat.outbox.all().filter(({ state }) => state !== 'sent').length;
   // Whoever logs out leaves nothing behind for the next one at this browser: also not these.
-  if (unsent > 0 && !confirm(`Messages not sent yet: ${unsent}. Log out and lose them?`)) return undefined;
-  try {
-    await api.logout();
-  } catch (problem) {
+  if (chat.outbox.unsent > 0 && !confirm(t('log_out.unsent', { n: chat.outbox.unsent }))) return;
+  const out = await attempt(() => api.logout().catch((problem) => {
     // Already logged out is logged out; anything else must not look like it.
-    if (problem.status !== 401) return announce(problem);
-  }
+    if (problem.status !== 401) throw problem;
+  }));
+  if (!out) return;
   chat.outbox.clear();
   address('');
-  return end();
+  end();
 }
 
-session.people.addEventListener('named', () => timeline.draw());
 setUpAuth(begin);
-setUpRooms(session);
-setUpInvitations(session);
+setUpRooms();
+setUpRoom();
+setUpMembers();
+setUpKeyboard({ timeline, composer });
+byId('me').addEventListener('click', openSettings);
+byId('write').addEventListener('click', openWrite);
+byId('help').addEventListener('click', openHelp);
 byId('logout').addEventListener('click', logOut);
-byId('back').addEventListener('click', () => {
-  session.open(null);
-});
-byId('leave').addEventListener('click', () => byId('leave-dialog').showModal());
-byId('leave-dialog').querySelector('form').addEventListener('submit', () => {
-  const room = session.chat?.current;
-  if (room) session.chat.leave(room.id).then(settle, (problem) => announce(problem));
-});
-
+byId('search').replaceWith(iconButton('search', t('search'), openSearch, { id: 'search', 'data-testid': 'search' }));
+byId('settings').replaceWith(iconButton('settings', t('settings'), openSettings, { id: 'settings', 'data-testid': 'settings' }));
+people.addEventListener('named', calmly(drawRooms, 100));
 addEventListener('hashchange', follow);
 
 /** Of a new room nobody is told who is not in it: ask. */
@@ -177,10 +182,13 @@ function lookAround() {
   if (document.visibilityState === 'visible' && session.chat?.state === 'ready') session.chat.refresh().catch(() => {});
 }
 
-addEventListener('focus', lookAround);
+addEventListener('focus', () => {
+  timeline.looked();
+  lookAround();
+});
 setInterval(lookAround, LOOK_EVERY_MS);
 
 begin().catch((problem) => {
   // Without a session there is nothing to say; without a server there is.
-  end(problem.status === 401 ? undefined : problem.message);
+  end(problem.status === 401 ? undefined : problemText(problem));
 });

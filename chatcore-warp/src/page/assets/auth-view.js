@@ -1,11 +1,14 @@
-// Log in, register, confirm an e-mail address.
+// Log in, register, confirm an e-mail address, find the way back after a lost password.
 
 import { api } from './api.js';
 import { byId, onSubmit, showProblem } from './dom.js';
+import { t } from './i18n.js';
+import { toast } from './toast.js';
 
-const forms = { login: byId('login-form'), register: byId('register-form'), confirm: byId('confirm-form') };
+const NAMES = ['login', 'register', 'confirm', 'forgot', 'reset'];
+const forms = Object.fromEntries(NAMES.map((name) => [name, byId(`${name}-form`)]));
 
-/** What is being confirmed: kept so that nobody types a password twice. */
+/** What is being confirmed: kept so that nobody types an address twice. */
 let confirming = null;
 
 function show(which) {
@@ -22,6 +25,8 @@ function clear() {
   }
 }
 
+const value = (form, name) => form.elements[name].value.trim();
+
 /** Calls `entered()` once there is a session. */
 export function setUpAuth(entered) {
   for (const button of document.querySelectorAll('[data-show]')) {
@@ -29,24 +34,22 @@ export function setUpAuth(entered) {
   }
 
   onSubmit(forms.login, async (form) => {
-    await api.login(form.elements.login.value.trim(), form.elements.password.value);
+    await api.login(value(form, 'login'), form.elements.password.value);
     await entered();
     clear();
   });
 
   onSubmit(forms.register, async (form) => {
-    const { handle, email, display_name: name, password } = form.elements;
-    const account = { password: password.value };
-    if (handle.value.trim()) account.handle = handle.value.trim();
-    if (email.value.trim()) account.email = email.value.trim();
-    if (name.value.trim()) account.display_name = name.value.trim();
+    const account = { password: form.elements.password.value };
+    for (const name of ['handle', 'email', 'display_name']) {
+      if (value(form, name)) account[name] = value(form, name);
+    }
     if (!account.handle && !account.email) {
-      handle.focus();
-      throw new Error('Choose a handle, or give an e-mail address.');
+      throw Object.assign(new Error(t('auth.handle_or_email')), { field: 'handle' });
     }
     const answer = await api.register(account);
     if (answer.confirm === 'email') {
-      confirming = account;
+      confirming = account.email;
       byId('confirm-email').textContent = account.email;
       show('confirm');
       return;
@@ -56,9 +59,25 @@ export function setUpAuth(entered) {
   });
 
   onSubmit(forms.confirm, async (form) => {
-    await api.confirm(confirming.email, form.elements.code.value.trim());
+    await api.confirm(confirming, value(form, 'code'));
     await entered();
     clear();
+  });
+
+  onSubmit(forms.forgot, async (form) => {
+    confirming = value(form, 'email');
+    await api.requestReset(confirming);
+    byId('reset-email').textContent = confirming;
+    show('reset');
+  });
+
+  onSubmit(forms.reset, async (form) => {
+    await api.reset(confirming, value(form, 'code'), form.elements.password.value);
+    const login = confirming;
+    clear();
+    forms.login.elements.login.value = login;
+    show('login');
+    toast(t('auth.password_set'));
   });
 }
 

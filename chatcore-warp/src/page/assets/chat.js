@@ -7,16 +7,20 @@
 import { api } from './api.js';
 import { Connection } from './connection.js';
 import { device } from './device.js';
+import { calmly } from './dom.js';
+import { History } from './history.js';
 import { Outbox } from './outbox.js';
 import { Room } from './room.js';
+import { Sender } from './sender.js';
+import { Signals } from './signals.js';
 
-const PAGE = 50;
 const WINDOW = 256;
 const ACK_AFTER_MS = 2_000;
-/** Codes with which the same message may be accepted later. */
-const PASSING = new Set(['unavailable', 'rate_limited', 'internal', 'storage_full', 'too_early']);
 
-/** Events: `rooms`, `room` (the open one changed), `items` (detail: room id), `state`, `end`. */
+/**
+ * Events: `rooms` (the list), `room` (the open one changed), `items` and `sent` (detail: room id),
+ * `entry` (detail: a live one), `signals` (detail: room), `state`, `end`.
+ */
 export class Chat extends EventTarget {
   rooms = new Map();
   visible = [];
@@ -29,16 +33,20 @@ export class Chat extends EventTarget {
   #window = WINDOW;
   #unacked = new Map();
   #ackTimer = 0;
-  #retryTimer = 0;
   #losses = 0;
-  #flushing = new Set();
   #refreshing = null;
 
   constructor(me) {
     super();
     this.#me = me;
-    this.outbox = new Outbox(me.id);
     const connection = this.#connection;
+    const items = (room) => this.#tell('items', room);
+    this.outbox = new Outbox(me.id);
+    this.history = new History((room) => items(room.id));
+    this.signals = new Signals(connection, (room) => this.#tell('signals', room));
+    const lastOf = (room) => this.rooms.get(room)?.last ?? 0;
+    this.sender = new Sender({ connection, outbox: this.outbox, told: items, lastOf });
+    this.refreshSoon = calmly(() => this.refresh().catch(() => {}), 300);
     connection.addEventListener('ready', ({ detail }) => this.#ready(detail));
     connection.addEventListener('frame', ({ detail }) => this.#frame(detail));
     connection.addEventListener('state', ({ detail }) => this.#state(detail));
@@ -56,7 +64,7 @@ export class Chat extends EventTarget {
 
   stop() {
     clearTimeout(this.#ackTimer);
-    clearTimeout(this.#retryTimer);
+    this.sender.stop();
     this.#connection.stop();
   }
 
@@ -74,41 +82,49 @@ export class Chat extends EventTarget {
     for (const id of this.rooms.keys()) if (!here.has(id)) this.#forget(id);
     for (const summary of joined) {
       const room = this.rooms.get(summary.room);
-      if (room) {
-        // An answer that is older than what has arrived since says nothing new.
-        if (summary.epoch !== room.epoch || summary.head_seq >= room.last) room.describe(summary);
-      } else {
-        this.rooms.set(summary.room, new Room(summary));
+      if (!room) {
+        this.rooms.set(summary.room, new Room(summary, this.#me.id));
         this.#subscribe(this.rooms.get(summary.room));
+      } else if (summary.epoch !== room.epoch || summary.head_seq >= room.last) {
+        // An answer that is older than what has arrived since says nothing new.
+        room.describe(summary);
       }
     }
     this.visible = visible.filter((summary) => !here.has(summary.room));
     this.known = true;
     this.#tell('rooms');
     this.#tell('room');
+    this.#nameDirect();
+  }
+
+  /** A direct room is called by the other one. */
+  async #nameDirect() {
+    for (const room of [...this.rooms.values()].filter(({ kind, other }) => kind === 'direct' && !other)) {
+      const members = await api.members(room.id, 2).catch(() => []);
+      room.other = members.find(({ user }) => user !== this.#me.id)?.user ?? null;
+      if (room.other) this.#tell('rooms');
+      if (room === this.current) this.#tell('room');
+    }
   }
 
   async create(fields) {
     const { room } = await api.createRoom(fields);
+    // An answer that was on its way may be older than the room.
+    await this.#refreshing;
     await this.refresh();
     return room;
   }
 
   async enter(id) {
     await api.enter(id);
-    // An answer that was on its way may be older than the entering.
     await this.#refreshing;
     await this.refresh();
-  }
-
-  /** Their entry in the log, if there is one, arrives like every other. */
-  invite(id, user) {
-    return api.invite(id, user);
   }
 
   async leave(id) {
     await api.leave(id);
     this.#forget(id);
+    await this.#refreshing;
     await this.refresh();
   }
 
@@ -120,35 +136,19 @@ export class Chat extends EventTarget {
 
   /** Puts a room on the screen; null for none. */
   show(id) {
-    this.current = this.rooms.get(id) ?? null;
+    const room = this.rooms.get(id) ?? null;
+    if (room && room !== this.current) room.readAtOpen = room.unread > 0 ? room.readN : undefined;
+    this.current = room;
     this.#tell('room');
     this.#tell('rooms');
-    if (this.current && !this.current.loaded) return this.earlier();
-    return Promise.resolve();
-  }
-
-  /** Reads one more page of history of the room on the screen. */
-  async earlier() {
-    const room = this.current;
-    if (!room || room.loading || (room.loaded && room.foundOldest)) return;
-    room.loading = true;
-    try {
-      const epoch = room.epoch;
-      const missed = room.missedReactions;
-      let page = await api.messagesBefore(room.id, room.oldest, PAGE);
-      if (room.missedReactions !== missed) page = await api.messagesBefore(room.id, room.oldest, PAGE);
-      if (room.epoch === epoch) room.prepend(page);
-    } finally {
-      room.loading = false;
-    }
-    this.#tell('items', room.id);
+    return room && !room.loaded ? this.history.earlier(room) : Promise.resolve();
   }
 
   /** Everything in the room on the screen has been seen. */
   read() {
     const room = this.current;
     if (!room || room.unread === 0) return;
-    room.readN = room.headN;
+    room.readAll();
     this.#tell('rooms');
     this.#connection.request('mark_read', { room: room.id, seq: room.last }).catch(() => {
       // The next one says it again: marks only go forward.
@@ -161,10 +161,13 @@ export class Chat extends EventTarget {
     this.#losses = 0;
     this.#window = Math.min(WINDOW, welcome.limits?.window ?? WINDOW);
     this.#unacked.clear();
-    for (const room of this.rooms.values()) this.#subscribe(room);
-    this.#flush();
+    for (const room of this.rooms.values()) {
+      room.subscribing = false;
+      this.#subscribe(room);
+    }
+    this.sender.flush();
     // Rooms may have come or gone while nobody listened.
-    this.refresh().catch(() => {});
+    this.refreshSoon();
   }
 
   async #state(state) {
@@ -179,34 +182,53 @@ export class Chat extends EventTarget {
   }
 
   #frame(frame) {
+    const room = this.rooms.get(frame.room);
     switch (frame.op) {
-      case 'event': return this.#event(frame);
-      case 'gap': return this.#gap(frame);
-      case 'membership': return void this.refresh().catch(() => {});
+      case 'event': return room && this.#event(room, frame);
+      case 'gap': return room && this.#gap(room, frame);
+      case 'signal': return room && this.signals.heard(room, frame);
+      case 'mark': return room && this.#mark(room, frame);
+      case 'membership': return this.refreshSoon();
       default: return undefined;
     }
   }
 
-  #event(entry) {
-    const room = this.rooms.get(entry.room);
-    if (!room) return;
-    if (room.apply(entry) === 'gap') {
-      this.#subscribe(room);
-      return;
-    }
+  #event(room, entry) {
+    const became = room.apply(entry);
+    if (became === 'gap') this.#subscribe(room);
+    if (became !== 'applied') return;
     if (entry.user === this.#me.id && entry.client_msg_id) this.outbox.remove(entry.client_msg_id);
-    if (entry.kind === 'role' && entry.target === this.#me.id) room.role = entry.role;
-    if (room === this.current && entry.kind !== 'message') this.#tell('room');
-    // Whether who is banned was in the room, the entry does not say.
-    if (entry.kind === 'ban') this.refresh().catch(() => {});
+    if (entry.kind === 'message') {
+      this.signals.wrote(room, entry.user);
+      // Who writes has read what was there; oneself only if nothing else was unread, as on the server.
+      if (entry.user !== this.#me.id) this.#mark(room, { user: entry.user, read_seq: entry.seq });
+      else if (room.unread === 1) room.readAll();
+    } else {
+      if (entry.kind === 'role' && entry.target === this.#me.id) room.role = entry.role;
+      if (room === this.current) this.#tell('room');
+      // Whether who is banned was in the room, the entry does not say.
+      if (entry.kind === 'ban') this.refreshSoon();
+    }
+    this.history.assure(room);
     this.#ack(room);
+    this.#tell('entry', entry);
     this.#tell('items', room.id);
     this.#tell('rooms');
   }
 
-  #gap(frame) {
-    const room = this.rooms.get(frame.room);
-    if (!room) return;
+  #mark(room, { user, read_seq: seq }) {
+    if (seq <= (room.marks.get(user) ?? 0)) return;
+    room.marks.set(user, seq);
+    if (user === this.#me.id) {
+      // On another device, perhaps.
+      if (seq >= room.last) room.readAll();
+      else if (room.unread > 0) this.refreshSoon();
+      this.#tell('rooms');
+    }
+    this.#tell('items', room.id);
+  }
+
+  #gap(room, frame) {
     if (frame.epoch === room.epoch && frame.reason === 'slow') this.#subscribe(room);
     else this.#restart(room, frame).then(() => this.#subscribe(room));
   }
@@ -217,24 +239,29 @@ export class Chat extends EventTarget {
     this.#connection.request('subscribe', { room: room.id, since: room.cursor }).then(
       (result) => {
         room.subscribing = false;
+        room.present = new Set(result.presence);
+        for (const mark of result.marks ?? []) this.#mark(room, mark);
+        this.#tell('signals', room);
         // Live from here, but what was between cannot be told: start over at the head.
         if (result.recovered === false) this.#restart(room, result);
       },
       (problem) => {
         room.subscribing = false;
-        if (problem.code === 'not_found' || problem.code === 'forbidden') this.refresh().catch(() => {});
+        if (problem.code === 'not_found' || problem.code === 'forbidden') this.refreshSoon();
       },
     );
   }
 
   async #restart(room, head) {
+    const { present } = room;
     room.restart(head);
+    room.present = present;
     // What was acknowledged is in the history that comes now.
     for (const message of this.outbox.of(room.id)) {
       if (message.state === 'sent' && message.seq <= room.last) this.outbox.remove(message.client_msg_id);
     }
     this.#tell('items', room.id);
-    if (room === this.current) await this.earlier().catch(() => {});
+    if (room === this.current) await this.history.earlier(room).catch(() => {});
   }
 
   /** Cumulative, every half window; and after a pause, so that the server knows it all arrived. */
@@ -254,67 +281,11 @@ export class Chat extends EventTarget {
     this.#unacked.clear();
   }
 
-  // Sending
-
-  send(room, text, attachments) {
-    const message = this.outbox.add({ room, user: this.#me.id, text, attachments });
+  send(room, { text, attachments, reply_to }) {
+    const message = this.outbox.add({ room, user: this.#me.id, text, attachments, reply_to });
     this.#tell('items', message.room);
-    this.#flush();
-  }
-
-  retry(message) {
-    message.state = 'waiting';
-    this.#tell('items', message.room);
-    this.#flush();
-  }
-
-  discard(message) {
-    this.outbox.remove(message.client_msg_id);
-    this.#tell('items', message.room);
-  }
-
-  /** Sends what waits, room by room in the order of writing. */
-  #flush() {
-    clearTimeout(this.#retryTimer);
-    for (const room of new Set(this.outbox.all().map((message) => message.room))) this.#flushRoom(room);
-  }
-
-  async #flushRoom(room) {
-    if (this.state !== 'ready' || this.#flushing.has(room)) return;
-    this.#flushing.add(room);
-    try {
-      let message;
-      while ((message = this.outbox.of(room).find(({ state }) => state === 'waiting'))) {
-        if (!(await this.#sendOne(message))) break;
-      }
-    } finally {
-      this.#flushing.delete(room);
-    }
-  }
-
-  /** Whether the next one may follow. */
-  async #sendOne(message) {
-    const { room, client_msg_id, text, attachments } = message;
-    try {
-      const fields = { room, client_msg_id, text };
-      if (attachments?.length > 0) fields.attachments = attachments.map(({ id }) => id);
-      const result = await this.#connection.request('send', fields);
-      this.outbox.acknowledged(message, result);
-      // Its event came first, perhaps before the page was loaded anew.
-      if ((this.rooms.get(room)?.last ?? 0) >= result.seq) this.outbox.remove(client_msg_id);
-    } catch (problem) {
-      if (PASSING.has(problem.code)) {
-        // Without a connection its return sends it again; else the server said when.
-        if (this.state === 'ready') {
-          this.#retryTimer = setTimeout(() => this.#flush(), problem.retryAfterMs || 5_000);
-        }
-        return false;
-      }
-      message.state = 'failed';
-      message.problem = problem.message;
-    }
-    this.#tell('items', room);
-    return true;
+    this.#tell('sent', message.room);
+    this.sender.flush();
   }
 
   #tell(type, detail) {

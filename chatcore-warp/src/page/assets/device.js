@@ -1,21 +1,14 @@
 // What this browser calls itself: the same for its sessions and its connections, as long as it keeps
 // anything at all.
 
-const KEY = 'chatcore.device';
+import { keep, recall } from './storage.js';
 
-function made() {
-  return `web-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+function named() {
+  const known = recall('device');
+  if (typeof known === 'string' && /^web-[0-9-]{3,40}$/.test(known)) return known;
+  const made = `web-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+  keep('device', made);
+  return made;
 }
 
-function kept() {
-  try {
-    const id = localStorage.getItem(KEY) ?? made();
-    localStorage.setItem(KEY, id);
-    return id;
-  } catch {
-    // A private window may refuse to keep it.
-    return made();
-  }
-}
-
-export const device = kept();
+export const device = named();

@@ -1,43 +1,19 @@
 // Messages that the server has not acknowledged yet. They outlive the connection and the page: each
 // has a name of its own from the start, so that sending it again is never a second message.
 
-const PREFIX = 'chatcore.unsent.';
+import { clientMsgId } from './api.js';
+import { t } from './i18n.js';
+import { keep, keysOf, recall } from './storage.js';
 
-function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-// Without storage (a private window may refuse it) messages are kept as long as the page is.
-function store(key, value) {
-  try {
-    if (value === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    return;
-  }
-}
-
-function keys() {
-  try {
-    return Object.keys(localStorage);
-  } catch {
-    return [];
-  }
-}
-
-function load(key) {
-  try {
-    return JSON.parse(localStorage.getItem(key));
-  } catch {
-    return null;
-  }
-}
+/** Messages of one account that may wait in this browser. */
+const MOST = 200;
 
 /** Anything may stand in the storage: of another version, or half of it. */
 function wellFormed(message) {
   const file = (entry) => typeof entry?.id === 'string' && typeof entry.name === 'string';
   return typeof message?.client_msg_id === 'string' && typeof message.room === 'string' && typeof message.text === 'string'
     && Array.isArray(message.attachments) && message.attachments.every(file)
+    && ['string', 'undefined'].includes(typeof message.reply_to)
     && typeof message.ts === 'number' && !Number.isNaN(new Date(message.ts).getTime());
 }
 
@@ -47,13 +23,13 @@ export class Outbox {
 
   /** What `user` left unsent, also before the page was loaded. */
   constructor(user) {
-    this.#prefix = `${PREFIX}${user}.`;
-    for (const key of keys().filter((key) => key.startsWith(this.#prefix))) {
-      const message = load(key);
-      if (wellFormed(message) && key === this.#prefix + message.client_msg_id) {
+    this.#prefix = `unsent.${user}.`;
+    for (const key of keysOf(this.#prefix)) {
+      const message = recall(key);
+      if (wellFormed(message) && key === this.#prefix + message.client_msg_id && this.#messages.size < MOST) {
         this.#messages.set(message.client_msg_id, { ...message, user, kind: 'message', state: 'waiting' });
       } else {
-        store(key, null);
+        keep(key, null);
       }
     }
   }
@@ -67,14 +43,24 @@ export class Outbox {
     return this.all().filter((message) => message.room === room);
   }
 
-  add({ room, user, text, attachments }) {
+  /** How many the server does not have. */
+  get unsent() {
+    return this.all().filter(({ state }) => state !== 'sent').length;
+  }
+
+  get full() {
+    return this.#messages.size >= MOST;
+  }
+
+  add({ room, user, text, attachments, reply_to }) {
+    if (this.full) throw new Error(t('outbox.full', { n: MOST }));
     const newest = Math.max(0, ...[...this.#messages.values()].map((message) => message.ts));
     const message = {
-      kind: 'message', client_msg_id: randomId(), room, user, text, attachments,
+      kind: 'message', client_msg_id: clientMsgId(), room, user, text, attachments, reply_to,
       ts: Math.max(Date.now(), newest + 1), state: 'waiting',
     };
     this.#messages.set(message.client_msg_id, message);
-    store(this.#prefix + message.client_msg_id, message);
+    keep(this.#prefix + message.client_msg_id, message);
     return message;
   }
 
@@ -82,11 +68,11 @@ export class Outbox {
   acknowledged(message, result) {
     message.state = 'sent';
     message.seq = result.seq;
-    store(this.#prefix + message.client_msg_id, null);
+    keep(this.#prefix + message.client_msg_id, null);
   }
 
   remove(clientMsgId) {
-    store(this.#prefix + clientMsgId, null);
+    keep(this.#prefix + clientMsgId, null);
     return this.#messages.delete(clientMsgId);
   }
 

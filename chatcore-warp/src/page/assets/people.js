@@ -2,41 +2,47 @@
 
 import { api } from './api.js';
 
-const MOST = 2000;
+const MOST = 5000;
 
-export class People extends EventTarget {
+class People extends EventTarget {
   #known = new Map();
 
   /** Learns what an answer told anyway. */
   learn(user) {
     if (this.#known.size >= MOST) this.#known.clear();
     const name = user.display_name || user.handle || user.email || user.id;
-    this.#known.set(user.id, { name, handle: user.handle ?? null, picture: user.avatar_url ? api.avatarUrl(user.id) : null });
+    const picture = user.avatar_url ? api.avatarUrl(user.id, encodeURIComponent(user.avatar_url)) : null;
+    this.#known.set(user.id, { name, handle: user.handle ?? null, picture, asked: true });
+    this.dispatchEvent(new CustomEvent('named', { detail: user.id }));
   }
 
-  /** A name to show. A `named` event follows when a better one is known. */
-  name(id) {
+  /** What is known of them now. A `named` event follows when there is more. */
+  about(id) {
     const known = this.#known.get(id);
-    if (known) return known.name;
+    if (known) return known;
     if (this.#known.size >= MOST) this.#known.clear();
-    this.#known.set(id, { name: id, picture: null });
-    api.user(id).then((user) => {
-      this.learn({ ...user, id });
-      this.dispatchEvent(new CustomEvent('named', { detail: id }));
-    }, () => {
+    const unknown = { name: id, handle: null, picture: null };
+    this.#known.set(id, unknown);
+    api.user(id).then((user) => this.learn({ ...user, id }), () => {
       // Erased, or not to be known: the id stays.
     });
-    return id;
+    return unknown;
+  }
+
+  name(id) {
+    return this.about(id).name;
   }
 
   /** Whose handle this is, among those whom the page has come across: the server tells of no others. */
   withHandle(handle) {
-    for (const [id, known] of this.#known) if (known.handle?.toLowerCase() === handle.toLowerCase()) return id;
+    const wanted = handle.toLowerCase();
+    for (const [id, known] of this.#known) if (known.handle?.toLowerCase() === wanted) return id;
     return null;
   }
 
-  /** The address of their picture, if they are known to have one. */
-  picture(id) {
-    return this.#known.get(id)?.picture ?? null;
+  clear() {
+    this.#known.clear();
   }
 }
+
+export const people = new People();

@@ -1,102 +1,37 @@
-// The messages of the room on the screen.
+// The messages of the room on the screen: a window of them, which is moved as one scrolls.
 
 import { api } from './api.js';
-import { byId, el, size } from './dom.js';
+import { byId, el } from './dom.js';
+import { dayText } from './format.js';
+import { t } from './i18n.js';
+import { openViewer } from './image-viewer.js';
+import { messageRow } from './message-view.js';
+import { noticeRow } from './notices.js';
+import { planRows } from './plan.js';
+import { session } from './session.js';
+import { complain } from './toast.js';
 
-const GROUP_MS = 5 * 60_000;
-const NEAR_BOTTOM = 80;
-const SHOWN_IMAGES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
-const LINK = /\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
+const NEAR_END = 60;
+/** Another page is asked for when there is less than so many screens of messages left. */
+const AHEAD = 2;
 
-const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
-const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
-
-/** Words of a person, kept from reordering what stands beside them. */
-const own = (text) => el('bdi', {}, text);
-const because = ({ reason }) => (reason ? [': ', own(reason)] : []);
-const NOTICE = {
-  enter: (e, name) => [name(e.user), ' came in'],
-  leave: (e, name) => [name(e.user), ' left'],
-  invite: (e, name) => [name(e.user), ' invited ', name(e.target)],
-  kick: (e, name) => [name(e.user), ' sent ', name(e.target), ' out', ...because(e)],
-  ban: (e, name) => [name(e.user), ' banned ', name(e.target), ...because(e)],
-  unban: (e, name) => [name(e.user), ' lifted the ban of ', name(e.target)],
-  mute: (e, name) => [name(e.user), ' muted ', name(e.target), ...because(e)],
-  unmute: (e, name) => [name(e.user), ' let ', name(e.target), ' write again'],
-  role: (e, name) => [name(e.user), ' made ', name(e.target), ` ${e.role}`],
-  room: (e, name) => [name(e.user), ' changed the room: ', own(e.name ?? '')],
-};
-
-function dayOf(ts) {
-  return Number.isNaN(new Date(ts).getTime()) ? '' : day.format(ts);
-}
-
-/** One of eight colours, the same for the same person everywhere. */
-function tint(id) {
-  let sum = 0;
-  for (const character of id) sum = (sum * 31 + character.codePointAt(0)) % 65_521;
-  return `tint-${sum % 8}`;
-}
-
-function initial(name) {
-  return ([...name.matchAll(/\p{L}|\p{N}/gu)][0]?.[0] ?? '?').toUpperCase();
-}
-
-/** Text with its web addresses as links; everything else stays the text that it is. */
-function withLinks(text) {
-  const parts = [];
-  let from = 0;
-  for (const match of text.matchAll(LINK)) {
-    parts.push(text.slice(from, match.index));
-    parts.push(el('a', { href: match[0], target: '_blank', rel: 'noopener noreferrer nofollow' }, match[0]));
-    from = match.index + match[0].length;
-  }
-  parts.push(text.slice(from));
-  return parts.filter((part) => part !== '');
-}
-
-function attachment(file) {
-  const href = api.fileUrl(file);
-  if (SHOWN_IMAGES.has(file.content_type)) {
-    const image = el('img', {
-      src: href, alt: file.name, loading: 'lazy', decoding: 'async', width: file.width, height: file.height, 'data-testid': 'image',
-    });
-    return el('a', { href, target: '_blank', rel: 'noopener', className: 'image' }, image);
-  }
-  return el(
-    'a', { href, download: file.name, className: 'file', 'data-testid': 'attachment' },
-    el('span', { className: 'file-name' }, own(file.name)), ' ', el('span', { className: 'hint' }, size(file.size)),
-  );
-}
-
-function messageBody(message) {
-  if (message.deleted_at) return [el('p', { className: 'deleted' }, 'This message was deleted.')];
-  const parts = [];
-  if (message.text) {
-    const text = el('p', { className: 'text', dir: 'auto', 'data-testid': 'message-text' }, ...withLinks(message.text));
-    if (message.edited_at) text.append(' ', el('span', { className: 'hint' }, '(edited)'));
-    parts.push(text);
-  }
-  if (message.attachments?.length) parts.push(el('div', { className: 'attachments' }, ...message.attachments.map(attachment)));
-  if (message.reactions?.length) {
-    parts.push(el('p', { className: 'reactions' }, ...message.reactions.map(({ emoji, count }) => el('span', { 'data-testid': 'reaction' }, `${emoji} ${count}`))));
-  }
-  return parts;
-}
-
-/** One row that cannot be drawn must not take the others with it. */
-function guarded(draw) {
+function drawRow(row, room) {
   try {
-    return draw();
+    switch (row.kind) {
+      case 'day': return el('div', { className: 'day' }, el('span', {}, dayText(row.ts)));
+      case 'unread': return el('div', { className: 'day unread-line', 'data-testid': 'unread-line' }, el('span', {}, t('timeline.unread')));
+      case 'notice': return noticeRow(row.item);
+      default: return messageRow(row.item, { head: row.head, seen: row.seen ? t(room.kind === 'direct' ? 'message.seen' : 'message.seen_by', { n: row.seen }) : '' });
+    }
   } catch (problem) {
+    // One row that cannot be drawn must not take the others with it.
     console.error(problem);
-    return el('li', { className: 'notice' }, 'This cannot be shown.');
+    return el('div', { className: 'notice' }, t('timeline.broken'));
   }
 }
 
 export class Timeline {
-  #session;
+  #actions;
   #scroll = byId('scroll');
   #list = byId('messages');
   #drawn = new Map();
@@ -104,16 +39,27 @@ export class Timeline {
   #scheduled = false;
   #atEnd = true;
   #top = 0;
+  #target = null;
 
-  constructor(session) {
-    this.#session = session;
+  constructor(actions) {
+    this.#actions = actions;
+    const list = this.#list;
     this.#scroll.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    byId('earlier').addEventListener('click', () => this.#earlier());
-    byId('newest').addEventListener('click', () => this.#toEnd());
+    this.#scroll.addEventListener('keydown', (event) => this.#pressed(event));
+    byId('newest').addEventListener('click', () => this.toNewest());
+    byId('edge-retry').addEventListener('click', () => this.#fill(true));
+    list.addEventListener('click', (event) => this.#clicked(event));
+    const tools = ({ target }) => {
+      const row = target.closest?.('.message');
+      if (row) actions.showOn(row, this.#messageOf(row));
+    };
+    list.addEventListener('pointerover', tools);
+    list.addEventListener('focusin', tools);
+    list.addEventListener('pointerleave', () => { if (!list.contains(document.activeElement)) actions.hide(); });
     document.addEventListener('visibilitychange', () => this.#seen());
     // An image that arrives, or a keyboard that opens, must not push the newest out of sight.
     const stick = new ResizeObserver(() => { if (this.#atEnd) this.#toEnd(); });
-    stick.observe(this.#list);
+    stick.observe(list);
     stick.observe(this.#scroll);
   }
 
@@ -128,101 +74,221 @@ export class Timeline {
   }
 
   #drawNow() {
-    const { chat } = this.#session;
+    const { chat } = session;
     const room = chat?.current ?? null;
-    if (room !== this.#room) {
-      this.#room = room;
-      this.#drawn.clear();
-      this.#list.replaceChildren();
-      this.#atEnd = true;
-    }
+    if (room !== this.#room) this.#enter(room);
     if (!room) return;
-    if (this.#atEnd) room.trim();
-
-    // Whoever reads older messages keeps looking at the same one.
-    const before = this.#scroll.scrollHeight - this.#scroll.scrollTop;
-    const oldFirst = this.#list.querySelector('.message')?.dataset.key;
+    if (this.#atEnd && room.atHead) room.trim('oldest');
+    const items = room.atHead ? [...room.items, ...chat.outbox.of(room.id)] : room.items;
+    const anchor = this.#atEnd ? null : this.#anchor();
     const newest = this.#list.lastElementChild;
-    this.#reconcile(this.#plan(room, chat));
-    byId('earlier').hidden = !room.loaded || room.foundOldest;
-    byId('beginning').hidden = !room.loaded || !room.foundOldest;
-    this.#list.setAttribute('aria-busy', String(!room.loaded));
+    this.#reconcile(planRows(items, {
+      me: session.me.id, readAtOpen: room.readAtOpen, online: chat.state === 'ready', seenBy: (message) => this.#seenBy(message),
+    }));
+    this.#edges(room);
+    if (this.#target) this.#toTarget();
+    else if (this.#atEnd && room.atHead) this.#toEnd();
+    else this.#restore(anchor);
+    if (newest && newest !== this.#list.lastElementChild && !this.#atEnd) byId('newest').classList.add('news');
+    this.#drawNewest();
+    this.#seen();
+    this.#fill();
+  }
 
-    if (this.#atEnd) {
-      this.#toEnd();
-    } else {
-      if (oldFirst !== this.#list.querySelector('.message')?.dataset.key) {
-        this.#scroll.scrollTop = this.#scroll.scrollHeight - before;
-      }
-      if (newest !== this.#list.lastElementChild) byId('newest').hidden = false;
+  #enter(room) {
+    this.#room = room;
+    this.#drawn.clear();
+    this.#list.replaceChildren();
+    this.#actions.hide();
+    this.#atEnd = true;
+    this.#target = null;
+    byId('newest').classList.remove('news');
+  }
+
+  #seenBy(message) {
+    let seen = 0;
+    for (const [user, seq] of this.#room.marks) if (user !== session.me.id && seq >= message.seq) seen += 1;
+    return seen;
+  }
+
+  #edges(room) {
+    const waits = !room.loaded;
+    byId('edge').dataset.state = room.failed ? 'failed' : waits || !room.foundOldest ? 'loading' : 'beginning';
+    byId('empty-room').hidden = !room.loaded || this.#list.childElementCount > 0;
+    this.#list.setAttribute('aria-busy', String(waits));
+  }
+
+  // Where one is
+
+  /** The first row on the screen, and where: whoever reads keeps looking at the same one. */
+  #anchor() {
+    const rows = this.#list.children;
+    const top = this.#scroll.scrollTop - this.#list.offsetTop;
+    let [low, high] = [0, rows.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rows[middle].offsetTop + rows[middle].offsetHeight - this.#list.offsetTop <= top) low = middle + 1;
+      else high = middle;
     }
+    // Lines between the messages may go when there are others around them.
+    while (rows[low] && !rows[low].classList.contains('message')) low += 1;
+    return rows[low] && { row: rows[low], key: rows[low].dataset.key, at: rows[low].offsetTop - this.#scroll.scrollTop };
+  }
+
+  #restore(anchor) {
+    const row = anchor && this.#drawn.get(anchor.key)?.element;
+    if (!row) return;
+    const wanted = row.offsetTop - anchor.at;
+    if (Math.abs(wanted - this.#scroll.scrollTop) >= 1) this.#scroll.scrollTop = wanted;
+    this.#top = this.#scroll.scrollTop;
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    // Only whoever goes up leaves the end; an image that grows below them does not take them away.
+    this.#atEnd = Boolean(this.#room?.atHead) && (near || (this.#atEnd && scrollTop >= this.#top));
+    this.#top = scrollTop;
+    this.#drawNewest();
+    this.#seen();
+    this.#fill();
+  }
+
+  /** Reads on, where what is there ends soon. */
+  #fill(again = false) {
+    const { chat } = session;
+    const room = this.#room;
+    if (!chat || !room || room.loading > 0 || this.#target || (room.failed && !again)) return;
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
+    let read = null;
+    if (!room.loaded || (scrollTop < AHEAD * clientHeight && !room.foundOldest)) read = chat.history.earlier(room);
+    else if (!room.atHead && scrollHeight - scrollTop - clientHeight < AHEAD * clientHeight) read = chat.history.later(room);
+    // That it went wrong is shown at the edge, with a way to try again.
+    read?.catch(() => {});
+  }
+
+  #toEnd() {
+    this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    this.#top = this.#scroll.scrollTop;
+    this.#atEnd = true;
+    this.#drawNewest();
+  }
+
+  #drawNewest() {
+    const button = byId('newest');
+    button.hidden = this.#atEnd || !this.#room?.loaded;
+    if (this.#atEnd) button.classList.remove('news');
+  }
+
+  #seen() {
+    if (this.#atEnd && this.#room?.loaded && document.visibilityState === 'visible' && document.hasFocus()) session.chat?.read();
+  }
+
+  /** Also for who comes back to the window. */
+  looked() {
     this.#seen();
   }
 
-  /** What should stand there: `key` says which, `version` changes when it must be drawn anew. */
-  #plan(room, chat) {
-    const name = (id) => this.#session.people.name(id);
-    const rows = [];
-    let lastDay = '';
-    let previous = null;
-    for (const item of [...room.items, ...chat.outbox.of(room.id)]) {
-      const today = dayOf(item.ts);
-      if (today !== lastDay) {
-        rows.push({ key: `day-${today}`, version: '', draw: () => el('li', { className: 'day' }, el('span', {}, today)) });
-        lastDay = today;
-        previous = null;
-      }
-      if (item.kind !== 'message') {
-        const said = [name(item.user), item.target ? name(item.target) : ''];
-        rows.push({
-          key: `seq-${item.seq}`, version: JSON.stringify(said),
-          draw: () => el('li', { className: 'notice', 'data-testid': 'notice' }, ...NOTICE[item.kind](item, (id) => own(name(id)))),
-        });
-        previous = null;
-        continue;
-      }
-      const head = !previous || previous.user !== item.user || item.ts - previous.ts > GROUP_MS;
-      const author = name(item.user);
-      rows.push({
-        key: item.message_id ?? item.client_msg_id,
-        version: JSON.stringify([
-          head, author, this.#session.people.picture(item.user), item.text, item.edited_at, item.deleted_at, item.state, item.reactions,
-        ]),
-        draw: () => this.#message(item, head, author),
-      });
-      previous = item;
+  // Where one goes
+
+  /** To the newest, wherever one is. */
+  toNewest() {
+    const room = this.#room;
+    if (!room) return;
+    this.#atEnd = true;
+    if (room.atHead) this.#toEnd();
+    else session.chat.history.newest(room).catch(complain);
+  }
+
+  /** To the first message of all. */
+  toOldest() {
+    const room = this.#room;
+    if (!room || room.foundOldest) this.#scroll.scrollTop = 0;
+    else this.#around(room, 1, null);
+  }
+
+  /** To a message of this room, wherever it is; `seq` is its place, if that is known. */
+  async jump(id, seq) {
+    const room = this.#room;
+    if (!room) return;
+    this.#target = id;
+    this.#atEnd = false;
+    if (room.messages.has(id)) {
+      this.draw();
+      return;
     }
-    return rows;
+    try {
+      const place = seq ?? (await api.message(room.id, id)).seq;
+      await this.#around(room, place, id);
+    } catch (problem) {
+      this.#target = null;
+      complain(problem);
+    }
   }
 
-  #message(message, head, author) {
-    const mine = message.user === this.#session.me.id;
-    const stamp = el('time', { dateTime: new Date(message.ts).toISOString(), title: full.format(message.ts) }, time.format(message.ts));
-    const row = el('li', {
-      className: `message${head ? ' head' : ''}${mine ? ' mine' : ''}`, 'data-testid': 'message', 'data-seq': message.seq, 'data-state': message.state,
-    });
-    if (head) row.append(this.#avatar(message.user, author));
-    const spoken = head ? '' : ' unseen';
-    row.append(el('p', { className: `byline${spoken}` }, el('span', { className: 'author', 'data-testid': 'author' }, own(author)), ' ', stamp));
-    row.append(...messageBody(message));
-    if (message.state === 'waiting') row.append(el('p', { className: 'state' }, 'Sending…'));
-    if (message.state === 'failed') row.append(this.#failed(message));
-    return row;
+  async #around(room, seq, target) {
+    this.#atEnd = false;
+    this.#target = target;
+    const read = await session.chat.history.around(room, seq).catch((problem) => { this.#target = null; complain(problem); });
+    if (read && !target) requestAnimationFrame(() => requestAnimationFrame(() => { this.#scroll.scrollTop = 0; }));
   }
 
-  #avatar(user, author) {
-    const picture = this.#session.people.picture(user);
-    if (picture) return el('img', { src: picture, alt: '', className: 'avatar', loading: 'lazy' });
-    return el('span', { className: `avatar ${tint(user)}`, 'aria-hidden': 'true' }, initial(author));
+  #toTarget() {
+    const row = this.#drawn.get(this.#target)?.element;
+    if (!row) return;
+    this.#target = null;
+    row.scrollIntoView({ block: 'center' });
+    this.#top = this.#scroll.scrollTop;
+    row.classList.remove('flash');
+    requestAnimationFrame(() => row.classList.add('flash'));
+    row.focus({ preventScroll: true });
   }
 
-  #failed(message) {
-    const { chat } = this.#session;
-    const again = el('button', { type: 'button', className: 'link' }, 'Try again');
-    again.addEventListener('click', () => chat.retry(message));
-    const away = el('button', { type: 'button', className: 'link' }, 'Discard');
-    away.addEventListener('click', () => chat.discard(message));
-    return el('p', { className: 'state failed', role: 'alert' }, `Not sent: ${message.problem} `, again, ' ', away);
+  // What is done to it
+
+  #messageOf(row) {
+    const { key } = row.dataset;
+    return this.#room?.messages.get(key) ?? session.chat?.outbox.of(this.#room?.id).find((message) => message.client_msg_id === key);
+  }
+
+  #clicked({ target }) {
+    const row = target.closest('.message');
+    const message = row && this.#messageOf(row);
+    const hit = target.closest('[data-jump], [data-emoji], [data-image], [data-action]');
+    if (!hit) return;
+    const { jump, emoji, image, action } = hit.dataset;
+    if (jump) this.jump(jump);
+    else if (!message) return;
+    else if (emoji) this.#actions.react(message, emoji);
+    else if (image) openViewer(message.attachments, image);
+    else if (action === 'retry') session.chat.sender.retry(message);
+    else if (action === 'discard') session.chat.sender.discard(message);
+  }
+
+  #pressed(event) {
+    if (event.key === 'End' || (event.key === 'Home' && event.ctrlKey)) {
+      event.preventDefault();
+      if (event.key === 'End') this.toNewest();
+      else this.toOldest();
+      return;
+    }
+    const row = event.target.closest('.message');
+    const step = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling' }[event.key];
+    if (step && (row === event.target || event.target === this.#scroll) && !event.ctrlKey) {
+      let to = row ? row[step] : this.#list.lastElementChild;
+      while (to && !to.classList.contains('message')) to = to[step];
+      if (!to) return;
+      event.preventDefault();
+      to.focus();
+      return;
+    }
+    if (row && row === event.target && this.#actions.pressed(event, this.#messageOf(row), row)) event.preventDefault();
+  }
+
+  /** Puts the focus on the newest message. */
+  focus() {
+    const rows = this.#list.querySelectorAll('.message');
+    (rows[rows.length - 1] ?? this.#scroll).focus();
   }
 
   /** Brings the list to `rows`, touching only what differs. */
@@ -235,52 +301,23 @@ export class Timeline {
       }
     }
     let place = this.#list.firstElementChild;
-    for (const { key, version, draw } of rows) {
+    for (const row of rows) {
+      const { key, version } = row;
       let drawn = this.#drawn.get(key);
-      if (drawn && drawn.version !== version) {
-        const element = guarded(draw);
-        if (place === drawn.element) place = element;
-        drawn.element.replaceWith(element);
+      if (!drawn || drawn.version !== version) {
+        const element = drawRow(row, this.#room);
         element.dataset.key = key;
+        if (drawn) {
+          const focused = drawn.element === document.activeElement;
+          if (place === drawn.element) place = element;
+          drawn.element.replaceWith(element);
+          if (focused) element.focus({ preventScroll: true });
+        }
         drawn = { element, version };
-        this.#drawn.set(key, drawn);
-      } else if (!drawn) {
-        drawn = { element: guarded(draw), version };
-        drawn.element.dataset.key = key;
         this.#drawn.set(key, drawn);
       }
       if (drawn.element === place) place = place.nextElementSibling;
       else this.#list.insertBefore(drawn.element, place);
     }
-  }
-
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
-    const near = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
-    // Only whoever goes up leaves the end; an image that grows below them does not take them away.
-    this.#atEnd = near || (this.#atEnd && scrollTop >= this.#top);
-    this.#top = scrollTop;
-    if (this.#atEnd) {
-      byId('newest').hidden = true;
-      this.#seen();
-    }
-    if (scrollTop < NEAR_BOTTOM && this.#room?.loaded && !byId('earlier').hidden) this.#earlier();
-  }
-
-  #earlier() {
-    this.#session.chat?.earlier().catch(() => {
-      // The button stays, and says what it does.
-    });
-  }
-
-  #toEnd() {
-    this.#scroll.scrollTop = this.#scroll.scrollHeight;
-    this.#top = this.#scroll.scrollTop;
-    this.#atEnd = true;
-    byId('newest').hidden = true;
-  }
-
-  #seen() {
-    if (this.#atEnd && this.#room?.loaded && document.visibilityState === 'visible') this.#session.chat?.read();
   }
 }

@@ -320,8 +320,21 @@ impl Authenticator for Accounts {
     }
 }
 
-/// The first `max` bytes or a little less: never half a character.
+/// The first `max` bytes or a little less: never half a character, and none that controls a terminal or
+/// that a database keeps in no text.
 fn cut(mut text: String, max: usize) -> String {
     text.truncate(text.floor_char_boundary(max));
+    text.retain(|c| !c.is_control());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn what_a_client_says_of_itself_is_cut_and_cleared_of_controls() {
+        assert_eq!(cut("a\0b\x1b[31mé".into(), 8), "ab[31m");
+        assert_eq!(cut("short".into(), 300), "short");
+    }
 }

@@ -11,7 +11,9 @@ use futures_util::stream;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::{BlobBody, BlobError, BlobKey, BlobReader, BlobStore, CHUNK, checked_range};
+use super::{
+    BlobBody, BlobError, BlobKey, BlobReader, BlobStore, CHUNK, Link, Presented, checked_range,
+};
 
 /// Keeps each blob in a file of its own, under a directory that nothing else writes to.
 ///
@@ -146,6 +148,10 @@ impl BlobStore for FileBlobs {
 
     fn url(&self, _: &BlobKey) -> Option<String> {
         None
+    }
+
+    async fn link(&self, _: &BlobKey, _: &Presented) -> Result<Option<Link>, BlobError> {
+        Ok(None)
     }
 }
 

@@ -9,7 +9,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{BlobBody, BlobError, BlobKey, BlobReader, BlobStore, CHUNK, checked_range};
+use super::{
+    BlobBody, BlobError, BlobKey, BlobReader, BlobStore, CHUNK, Link, Presented, checked_range,
+};
 
 /// Keeps blobs in memory, up to a total; they are gone with the process.
 #[derive(Debug)]
@@ -110,6 +112,10 @@ impl BlobStore for MemoryBlobs {
 
     fn url(&self, _: &BlobKey) -> Option<String> {
         None
+    }
+
+    async fn link(&self, _: &BlobKey, _: &Presented) -> Result<Option<Link>, BlobError> {
+        Ok(None)
     }
 }
 

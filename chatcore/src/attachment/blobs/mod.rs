@@ -2,6 +2,9 @@
 
 mod file;
 mod memory;
+mod open;
+#[cfg(feature = "s3")]
+mod s3;
 mod source;
 
 use std::error::Error as StdError;
@@ -9,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +20,9 @@ use futures_util::stream::BoxStream;
 
 pub use file::FileBlobs;
 pub use memory::MemoryBlobs;
+pub use open::open;
+#[cfg(feature = "s3")]
+pub use s3::{S3Blobs, S3Keys, S3Options};
 pub use source::{BlobBody, BlobSource};
 
 use crate::error::Code;
@@ -80,6 +87,9 @@ pub enum BlobError {
     /// Not reachable, or broken. Trying again may succeed.
     #[error("blob storage is unavailable")]
     Unavailable(#[source] Cause),
+    /// It cannot be used as it is set up. The sentence says how to mend it.
+    #[error("blob storage cannot be used: {0}")]
+    Unusable(String),
 }
 
 impl BlobError {
@@ -87,7 +97,7 @@ impl BlobError {
     pub fn code(&self) -> Code {
         match self {
             Self::NotFound => Code::NotFound,
-            Self::AlreadyExists => Code::Internal,
+            Self::AlreadyExists | Self::Unusable(_) => Code::Internal,
             Self::TooLarge { .. } => Code::TooLarge,
             Self::Cut(_) | Self::OutOfRange { .. } => Code::BadRequest,
             Self::Full(_) => Code::StorageFull,
@@ -129,6 +139,30 @@ impl fmt::Debug for BlobReader {
     }
 }
 
+/// How a blob is to be presented to who fetches it from the store directly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// The `Content-Type`.
+    pub content_type: String,
+    /// The `Content-Disposition`.
+    pub disposition: String,
+}
+
+/// A URL that opens one blob to whoever has it, for a while. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Where the blob is.
+    pub url: String,
+    /// How long the URL is good.
+    pub valid: Duration,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("valid", &self.valid).finish_non_exhaustive()
+    }
+}
+
 /// Keeps blobs.
 ///
 /// # Contract
@@ -163,6 +197,15 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
 
     /// Where anyone may fetch the blob from this store directly, if the store has such places.
     fn url(&self, key: &BlobKey) -> Option<String>;
+
+    /// A link by which one reader may fetch the blob from this store directly, so that its bytes need
+    /// not pass through this process; none if the store gives none. The blob need not be there.
+    ///
+    /// Who has the link can read the blob until it ends, whatever happens to their rights meanwhile.
+    ///
+    /// # Errors
+    /// [`BlobError::Unavailable`].
+    async fn link(&self, key: &BlobKey, as_: &Presented) -> Result<Option<Link>, BlobError>;
 }
 
 /// The part of a blob of `size` bytes that is to be read.

@@ -11,6 +11,7 @@ use crate::account::{
     PasswordHash, ProfileChange,
 };
 use crate::id::{AttachmentId, UserId};
+use crate::store::sql::rows::{generation, name_kind_from, name_kind_number};
 use crate::store::{AccountStore, Naming, StoreError};
 
 /// The columns of [`record`], of `a`.
@@ -41,32 +42,10 @@ fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
     Ok(AccountRecord { account, password, generation: fields.number()? })
 }
 
-fn kind_number(kind: NameKind) -> i64 {
-    match kind {
-        NameKind::Handle => 1,
-        NameKind::Email => 2,
-        NameKind::ExternalId => 3,
-    }
-}
-
-fn kind_from(number: i64) -> Result<NameKind, StoreError> {
-    match number {
-        1 => Ok(NameKind::Handle),
-        2 => Ok(NameKind::Email),
-        3 => Ok(NameKind::ExternalId),
-        _ => Err(corrupt("an unknown kind of name")),
-    }
-}
-
-/// A generation as a column holds it: what none has is as good as what none can have.
-fn generation(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(-1)
-}
-
 /// `[[kind, key], …]`, for `json_each`.
 fn keys_json(keys: &[NameKey]) -> Result<String, StoreError> {
     let pairs: Vec<_> =
-        keys.iter().map(|name| (kind_number(name.kind), name.key.as_str())).collect();
+        keys.iter().map(|name| (name_kind_number(name.kind), name.key.as_str())).collect();
     serde_json::to_string(&pairs).map_err(corrupt)
 }
 
@@ -86,7 +65,7 @@ async fn taken(
     .fetch_all(tx)
     .await
     .map_err(failed)?;
-    rows.iter().map(|row| kind_from(Fields::of(row).take()?)).collect()
+    rows.iter().map(|row| name_kind_from(Fields::of(row).take()?)).collect()
 }
 
 async fn claim(tx: &mut SqliteConnection, keys: &str, account: i64) -> Result<(), StoreError> {
@@ -148,7 +127,7 @@ impl AccountStore for SqliteStore {
             " FROM account_names AS n CROSS JOIN accounts AS a ON a.pk = n.account \
              WHERE n.kind = ? AND n.key = ?"
         ))
-        .bind(kind_number(key.kind))
+        .bind(name_kind_number(key.kind))
         .bind(&key.key)
         .fetch_optional(&mut *self.read().await?)
         .await
@@ -213,7 +192,7 @@ impl AccountStore for SqliteStore {
         }
         if let Some(old) = old {
             sqlx::query("DELETE FROM account_names WHERE kind = ? AND key = ?")
-                .bind(kind_number(NameKind::Email))
+                .bind(name_kind_number(NameKind::Email))
                 .bind(old.key().key)
                 .execute(&mut *tx)
                 .await

@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::id::{AttachmentId, RoomId, Seq, UserId};
 use crate::store::StoreError;
 use crate::store::attachment::{AttachmentStore, Keep, NotTaken, Reservation, WaitingLimit};
+use crate::store::sql::rows::file_size;
 
 /// A file that is whole and not released: what [`attachment`] reads.
 const FIND: &str = "SELECT id, owner, state, created_at, size, name, content_type, width, height, \
@@ -48,12 +49,6 @@ fn attachment(row: &SqliteRow) -> Result<Attachment, StoreError> {
     })
 }
 
-/// A size as a column holds it: what no file has is as good as what no file can have.
-fn size(bytes: u64) -> i64 {
-    // A sum over some hundreds of files is still a number.
-    i64::try_from(bytes).unwrap_or(i64::MAX).min(1 << 50)
-}
-
 #[async_trait]
 impl AttachmentStore for SqliteStore {
     async fn reserve_attachment(
@@ -83,7 +78,7 @@ impl AttachmentStore for SqliteStore {
         .bind(upload.id.as_str())
         .bind(upload.owner.as_str())
         .bind(upload.created_at.0)
-        .bind(size(upload.bytes))
+        .bind(file_size(upload.bytes))
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
@@ -97,7 +92,7 @@ impl AttachmentStore for SqliteStore {
             "UPDATE attachments SET state = 2, size = ?, name = ?, content_type = ?, width = ?, \
              height = ?, hash = ? WHERE id = ? AND state = 1",
         )
-        .bind(size(attachment.size))
+        .bind(file_size(attachment.size))
         .bind(&attachment.name)
         .bind(&attachment.content_type)
         .bind(attachment.width)

@@ -3,6 +3,7 @@
 use sqlx::Error;
 
 use crate::store::StoreError;
+pub(in crate::store) use crate::store::sql::corrupt;
 
 /// What `error` means to a caller of the store.
 pub(in crate::store) fn failed(error: Error) -> StoreError {
@@ -23,13 +24,6 @@ pub(in crate::store) fn failed(error: Error) -> StoreError {
         | Error::BeginFailed => StoreError::Unavailable(error.into()),
         _ => StoreError::Corrupt(error.into()),
     }
-}
-
-/// A row that does not hold what it should.
-pub(in crate::store) fn corrupt(
-    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StoreError {
-    StoreError::Corrupt(error.into())
 }
 
 /// SQLite's primary result code: the low byte of the extended one.

@@ -5,12 +5,13 @@ use serde::Deserialize;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::{corrupt, failed};
-use super::rows::{Fields, entry_columns};
+use super::rows::Fields;
 use super::{SqliteStore, commit, sweep};
 use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Entry, Message, Reaction};
 use crate::room::Command;
+use crate::store::sql::rows::entry_columns;
 use crate::store::{Committed, LogStore, Run, StoreError, Toward};
 
 /// Nothing at or below this is there to be read: the floor, and in a deleted room everything.

@@ -3,10 +3,11 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
-use super::cache::Cache;
 use super::error::{corrupt, failed};
 use super::names::Names;
 use crate::store::StoreError;
+use crate::store::sql::cache::Cache;
+use crate::store::sql::runs::Stretch;
 
 /// After a name turned out to have been used before, as many batches have theirs looked up at once:
 /// someone may be sending old things again, and to write first and look then is dearer.
@@ -39,8 +40,8 @@ pub(super) struct Bounds {
 pub(super) struct Ends {
     /// The highest number of a room.
     pub(super) room: i64,
-    /// The last run: its place, its room's number, where it begins and ends.
-    pub(super) run: (i64, i64, u64, u64),
+    /// The last run.
+    pub(super) run: Stretch,
 }
 
 impl Memory {

@@ -6,24 +6,11 @@ use sqlx::sqlite::SqliteConnection;
 use super::error::failed;
 use super::writer::Writer;
 use crate::store::StoreError;
-
-/// A step from one version of the schema to the next.
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
-
-macro_rules! migrations {
-    ($($name:literal),* $(,)?) => {
-        &[$(Migration {
-            name: $name,
-            sql: include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")),
-        }),*]
-    };
-}
+use crate::store::sql::schema::{Migration, migrations, to_do};
 
 /// All steps, in order. One that was released is never changed; what is to be otherwise is a new one.
-const MIGRATIONS: &[Migration] = migrations!["0001_rooms", "0002_accounts", "0003_attachments"];
+const MIGRATIONS: &[Migration] =
+    migrations!("sqlite", ["0001_rooms", "0002_accounts", "0003_attachments"]);
 
 /// Brings the schema to the version of this build, each step in a transaction of its own.
 ///
@@ -44,12 +31,11 @@ pub(super) async fn migrate(writer: &Writer) -> Result<(), StoreError> {
     }
     let done = applied(&mut tx).await?;
     tx.commit().await?;
-    check(&done)?;
-    for (index, step) in MIGRATIONS.iter().enumerate().skip(done.len()) {
+    for (step, version) in to_do(MIGRATIONS, &done)?.iter().zip(done.len() + 1..) {
         let mut tx = writer.begin().await?;
         sqlx::raw_sql(step.sql).execute(&mut *tx).await.map_err(failed)?;
         sqlx::query("INSERT INTO chatcore_migrations VALUES (?, ?)")
-            .bind(i64::try_from(index + 1).unwrap_or(i64::MAX))
+            .bind(i64::try_from(version).unwrap_or(i64::MAX))
             .bind(step.name)
             .execute(&mut *tx)
             .await
@@ -84,22 +70,4 @@ async fn applied(connection: &mut SqliteConnection) -> Result<Vec<String>, Store
         .await
         .map_err(failed)?;
     rows.iter().map(|row| row.try_get(0).map_err(failed)).collect()
-}
-
-fn check(done: &[String]) -> Result<(), StoreError> {
-    let differs = done.iter().zip(MIGRATIONS).find(|(name, step)| *name != step.name);
-    if let Some((name, _)) = differs {
-        return Err(StoreError::Unusable(format!(
-            "the database's schema has a step `{name}` that this build of chatcore does not know"
-        )));
-    }
-    if done.len() > MIGRATIONS.len() {
-        return Err(StoreError::Unusable(format!(
-            "the database was written by a newer chatcore (its schema has {} steps, this build \
-             knows {}); run that version, or restore a backup from before it",
-            done.len(),
-            MIGRATIONS.len()
-        )));
-    }
-    Ok(())
 }

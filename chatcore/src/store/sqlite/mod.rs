@@ -13,7 +13,6 @@
 
 mod account;
 mod attachment;
-mod cache;
 mod commit;
 mod connect;
 mod error;

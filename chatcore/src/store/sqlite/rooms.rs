@@ -5,9 +5,10 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::error::{corrupt, failed};
-use super::rows::{Fields, member_columns, room_columns};
+use super::rows::Fields;
 use crate::id::{RoomId, UserId};
 use crate::room::{Member, Room};
+use crate::store::sql::rows::{member_columns, room_columns};
 use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(

@@ -1,10 +1,9 @@
 //! Several statements in one call to SQLite's thread.
 
-use serde::Serialize;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor as _};
 
-use super::error::{corrupt, failed};
+use super::error::failed;
 use crate::store::StoreError;
 
 /// Statements that run one after another, until one fails, in a single call.
@@ -45,11 +44,6 @@ impl Script {
     /// Adds a part of the last statement.
     pub(super) fn text(&mut self, sql: &'static str) {
         self.sql.push_str(sql);
-    }
-
-    /// Binds rows, as a JSON array.
-    pub(super) fn bind_rows<T: Serialize>(&mut self, rows: &[T]) -> Result<(), StoreError> {
-        self.bind(serde_json::to_string(rows).map_err(corrupt)?)
     }
 
     /// Makes room for so many more arguments.

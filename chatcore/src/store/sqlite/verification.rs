@@ -11,6 +11,7 @@ use super::rows::Fields;
 use super::session::older_ones;
 use crate::account::{Email, Purpose, SecretHash, Verification};
 use crate::clock::Timestamp;
+use crate::store::sql::rows::purpose_number;
 use crate::store::{StoreError, VerificationStore};
 
 /// The columns of [`verification`].
@@ -39,13 +40,6 @@ fn verification(fields: &mut Fields<'_>) -> Result<Verification, StoreError> {
 
 fn all(rows: &[SqliteRow]) -> Result<Vec<Verification>, StoreError> {
     rows.iter().map(|row| verification(&mut Fields::of(row))).collect()
-}
-
-fn purpose_number(purpose: Purpose) -> i64 {
-    match purpose {
-        Purpose::Confirm => 1,
-        Purpose::Reset => 2,
-    }
 }
 
 #[async_trait]

@@ -21,8 +21,11 @@ pub use sending::*;
 /// ```
 #[macro_export]
 macro_rules! log_store_suite {
-    ($open:expr) => {
-        $crate::store_cases!(
+    (in one, $open:expr) => {
+        $crate::log_store_suite!(@ store_cases_in_one, $open);
+    };
+    (@ $cases:ident, $open:expr) => {
+        $crate::$cases!(
             log_suite,
             $open,
             [
@@ -79,5 +82,8 @@ macro_rules! log_store_suite {
                 everything_ever_made_is_counted,
             ]
         );
+    };
+    ($open:expr) => {
+        $crate::log_store_suite!(@ store_cases, $open);
     };
 }

@@ -22,8 +22,11 @@ pub use succession::*;
 /// ```
 #[macro_export]
 macro_rules! room_store_suite {
-    ($open:expr) => {
-        $crate::store_cases!(
+    (in one, $open:expr) => {
+        $crate::room_store_suite!(@ store_cases_in_one, $open);
+    };
+    (@ $cases:ident, $open:expr) => {
+        $crate::$cases!(
             room_suite,
             $open,
             [
@@ -78,5 +81,8 @@ macro_rules! room_store_suite {
                 a_room_is_shown_with_how_one_stands_to_it,
             ]
         );
+    };
+    ($open:expr) => {
+        $crate::room_store_suite!(@ store_cases, $open);
     };
 }

@@ -1,20 +1,21 @@
 //! A batch of commands: decided on what is known, written in one transaction.
 
 mod entries;
+mod parts;
 mod recall;
-mod views;
 mod write;
 
 pub(super) use write::prepare;
 
-use self::views::Questions;
-use self::write::{Numbers, Runs, Writing};
+use self::write::{Numbers, Writing};
 use super::SqliteStore;
 use super::error::{corrupt, failed};
 use super::memory::{Ends, Memory};
 use super::writer::WriteTx;
 use crate::limits::Limits;
 use crate::room::{Changes, Command, Plan, plan};
+use crate::store::sql::runs::Runs;
+use crate::store::sql::views::{Before, Questions};
 use crate::store::{Committed, StoreError};
 
 /// One call to SQLite's thread in the usual case: what the rules need to know is in memory, and the
@@ -69,11 +70,11 @@ async fn attempt(
     if looked == Names::LookedUp {
         asked.sends.clone_from(&sends);
     }
-    views::load(tx, &asked, batch.len(), &mut views, &mut before).await?;
+    parts::load(tx, &asked, batch.len(), &mut views, &mut before).await?;
     asked.sends = sends;
     {
         let mut memory = store.memory();
-        recall::learn(&mut memory, &asked, &before);
+        memory.cache.learn(&asked, &before);
         recall::recall_names(&memory, &mut asked, &mut views, &before)?;
     }
     let Plan { outcomes, changes } = plan(&mut views, batch, limits);
@@ -93,19 +94,21 @@ async fn attempt(
 async fn write(
     store: &SqliteStore,
     tx: &mut WriteTx,
-    before: &views::Before,
+    before: &Before,
     changes: &Changes,
 ) -> Result<bool, StoreError> {
-    let numbers = Numbers::of(before, changes);
-    let runs = Runs::of(before, changes, &numbers)?;
+    let ends = store.memory().ends;
+    let numbers = Numbers::of(before, changes, ends.room);
+    let runs = Runs::of(ends.run, &changes.entries, |room| numbers.get(room))?;
     let names = recall::names(changes, |room| numbers.get(room))?;
     let (slice, row) = {
         let mut memory = store.memory();
         memory.doubtful = true;
         (memory.names.add(&names), memory.names.next_row)
     };
-    let (ends, slice) = (&runs, slice.as_ref());
-    let writing = Writing { before, changes, numbers: &numbers, ends, names: &names, row, slice };
+    let slice = slice.as_ref();
+    let (numbers, runs) = (&numbers, &runs);
+    let writing = Writing { before, changes, numbers, runs, names: &names, row, slice };
     let script = writing.script()?;
     if script.begins() {
         tx.opens();
@@ -128,7 +131,7 @@ async fn write(
     } else {
         memory.names.committed(&names, slice);
         memory.ends = Ends { room: numbers.last, run: runs.last };
-        recall::remember(&mut memory, changes, |room| numbers.get(room).ok());
+        memory.cache.remember(changes, |room| Some((numbers.get(room).ok()?, 0, 0)));
     }
     Ok(!before)
 }
@@ -143,7 +146,8 @@ fn is_sent_before(error: &sqlx::Error) -> bool {
 mod tests {
     use sqlx::{AssertSqlSafe, Row as _};
 
-    use super::views::Part;
+    use super::parts::sql;
+    use crate::store::sql::views::Part;
     use crate::store::sqlite::SqliteStore;
     use crate::store::sqlite::tests::fresh;
 
@@ -160,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn no_step_of_a_commit_walks_through_a_table() {
         let (store, _folder) = fresh().await;
-        let parts: Vec<_> = Part::ALL.iter().map(|part| part.sql()).collect();
+        let parts: Vec<_> = Part::ALL.into_iter().map(sql).collect();
         let mut statements = vec![format!("SELECT {}", parts.join(", "))];
         // SQLite does not explain triggers: each statement of it by itself, on no rows.
         let triggers = [include_str!("write.sql"), &super::entries::shape(4)].concat();

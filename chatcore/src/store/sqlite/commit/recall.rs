@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::views::{Before, Questions, view};
 use crate::id::Epoch;
 use crate::room::{Changes, View, Views};
 use crate::store::StoreError;
+use crate::store::sql::views::{Before, Questions, view};
 use crate::store::sqlite::memory::Memory;
 use crate::store::sqlite::names::{Key, Name};
 
@@ -21,32 +21,8 @@ pub(super) fn recall(
         joined_counts: asked.joined.iter().map(|user| (user.clone(), 0)).collect(),
         uploads: HashMap::new(),
     };
-    let mut before = Before { ends: memory.ends, ..Before::default() };
-    let cache = &mut memory.cache;
-    asked.rooms.retain(|id| {
-        let (Some(known), Some(view)) = (cache.get(id), views.rooms.get_mut(id)) else {
-            return true;
-        };
-        view.room = Some(known.room.clone());
-        before.rooms.insert(id.clone(), (known.pk, known.room.clone()));
-        false
-    });
-    asked.members.retain(|(room, user)| {
-        let member = cache.get(room).and_then(|known| known.members.get(user));
-        let (Some(member), Some(view)) = (member, views.rooms.get_mut(room)) else { return true };
-        before.members.insert((room.clone(), user.clone()), member.clone());
-        view.members.insert(user.clone(), member.clone());
-        false
-    });
-    // From the head on the count is the room's own.
-    asked.counts_at.retain(|(room, seq)| {
-        let Some(view) = views.rooms.get_mut(room) else { return true };
-        let Some(known) = view.room.as_ref().filter(|room| *seq >= room.head_seq) else {
-            return true;
-        };
-        view.n_at.insert(*seq, known.head_n);
-        false
-    });
+    let mut before = Before::default();
+    memory.cache.recall(asked, &mut views, &mut before);
     for (_, id) in asked.messages.iter() {
         if let Some(seq) = memory.names.place(id) {
             asked.places.insert(id.clone(), seq);
@@ -65,7 +41,7 @@ pub(super) fn recall_names(
 ) -> Result<(), StoreError> {
     let sends = std::mem::take(&mut asked.sends);
     for (room, id) in sends {
-        let pk = before.rooms.get(&room).map(|(pk, _)| *pk);
+        let pk = before.rooms.get(&room).map(|row| row.pk);
         match memory.names.get(&id).filter(|name| Some(name.room) == pk) {
             Some(name) => {
                 view(views, &room)?.sends.insert(id, name.send.clone());
@@ -74,36 +50,6 @@ pub(super) fn recall_names(
         }
     }
     Ok(())
-}
-
-/// Keeps what was loaded.
-pub(super) fn learn(memory: &mut Memory, loaded: &Questions, before: &Before) {
-    for id in &loaded.rooms {
-        if let Some((pk, room)) = before.rooms.get(id) {
-            memory.cache.put(*pk, room.clone());
-        }
-    }
-    for key in &loaded.members {
-        if let Some(member) = before.members.get(key) {
-            memory.cache.put_member(&key.0, member.clone());
-        }
-    }
-}
-
-/// Keeps what was written.
-pub(super) fn remember(
-    memory: &mut Memory,
-    changes: &Changes,
-    numbers: impl Fn(&crate::id::RoomId) -> Option<i64>,
-) {
-    for room in changes.rooms.values() {
-        if let Some(pk) = numbers(&room.id) {
-            memory.cache.put(pk, room.clone());
-        }
-    }
-    for ((room, _), member) in &changes.members {
-        memory.cache.put_member(room, member.clone());
-    }
 }
 
 /// The names that `changes` use up.

@@ -6,14 +6,16 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
 use super::entries;
-use super::views::Before;
 use crate::id::RoomId;
 use crate::room::{Changes, Member, Room};
+use crate::store::sql::rows::{kind_number, role_number, standing_number};
+use crate::store::sql::runs::Runs;
+use crate::store::sql::views::Before;
 use crate::store::sqlite::error::{corrupt, failed};
 use crate::store::sqlite::names::{Key, Name, Slice, pack};
-use crate::store::sqlite::rows::{kind_number, role_number, standing_number};
+
+use crate::store::StoreError;
 use crate::store::sqlite::script::Script;
-use crate::store::{Run, StoreError};
 
 /// Teaches a connection the statements that write.
 pub(in crate::store::sqlite) async fn prepare(
@@ -28,7 +30,7 @@ pub(super) struct Writing<'a> {
     pub(super) before: &'a Before,
     pub(super) changes: &'a Changes,
     pub(super) numbers: &'a Numbers<'a>,
-    pub(super) ends: &'a Runs,
+    pub(super) runs: &'a Runs,
     /// The names that are used up, and the row of `sends_recent` that they become.
     pub(super) names: &'a [(Key, Name)],
     pub(super) row: i64,
@@ -62,7 +64,7 @@ impl Writing<'_> {
             let marks = member.marks;
             Ok((numbers.get(room)?, user, marks.read_seq, marks.read_n, marks.delivered_seq))
         }))?;
-        beside.add(self.ends.new.iter().map(Ok))?;
+        beside.add(self.runs.new.iter().map(Ok))?;
         let lines = entries::lines(changes, numbers, self.names)?;
         let messages = changes.entries.iter().filter(|e| e.n.is_some()).count();
         let names = (!self.names.is_empty()).then(|| (self.row, pack(self.names)));
@@ -115,10 +117,10 @@ pub(super) struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    pub(super) fn of(before: &'a Before, changes: &'a Changes) -> Self {
+    /// `last` is the highest number that a room has.
+    pub(super) fn of(before: &'a Before, changes: &'a Changes, mut last: i64) -> Self {
         let mut numbers: HashMap<_, _> =
-            before.rooms.iter().map(|(id, (pk, _))| (id, *pk)).collect();
-        let mut last = before.ends.room;
+            before.rooms.iter().map(|(id, row)| (id, row.pk)).collect();
         for id in changes.rooms.keys().filter(|id| !before.rooms.contains_key(*id)) {
             last += 1;
             numbers.insert(id, last);
@@ -129,23 +131,6 @@ impl<'a> Numbers<'a> {
     pub(super) fn get(&self, room: &RoomId) -> Result<i64, StoreError> {
         let number = self.numbers.get(room).copied();
         number.ok_or_else(|| corrupt("a change to a room that is not there"))
-    }
-}
-
-impl Before {
-    /// Whether nothing of a room is new but the ends of its log.
-    fn only_longer(&self, room: &Room) -> bool {
-        self.rooms.get(&room.id).is_some_and(|(_, old)| {
-            let mut longer = old.clone();
-            (longer.head_seq, longer.head_n) = (room.head_seq, room.head_n);
-            *room == longer
-        })
-    }
-
-    /// Whether nothing of a member is new but the marks.
-    fn only_marks(&self, room: &RoomId, member: &Member) -> bool {
-        let old = self.members.get(&(room.clone(), member.user.clone()));
-        old.is_some_and(|old| *member == Member { marks: member.marks, ..old.clone() })
     }
 }
 
@@ -190,34 +175,6 @@ fn member_row<'a>(
         member.marks.read_n,
         member.marks.delivered_seq,
     ))
-}
-
-/// The order of commits, with what is new.
-pub(super) struct Runs {
-    new: Vec<(i64, i64, u64, u64)>,
-    pub(super) last: (i64, i64, u64, u64),
-}
-
-impl Runs {
-    pub(super) fn of(
-        before: &Before,
-        changes: &Changes,
-        numbers: &Numbers<'_>,
-    ) -> Result<Self, StoreError> {
-        let mut runs = Self { new: Vec::new(), last: before.ends.run };
-        for entry in &changes.entries {
-            let (pk, seq) = (numbers.get(&entry.room)?, entry.seq.0);
-            let (pos, room, first, end) = runs.last;
-            // The first run of a batch may go on with the last one that is there.
-            let goes_on = room == pk && end + 1 == seq && seq - first < Run::ENTRIES;
-            runs.last = if goes_on { (pos, pk, first, seq) } else { (pos + 1, pk, seq, seq) };
-            match runs.new.last_mut().filter(|_| goes_on) {
-                Some(run) => *run = runs.last,
-                None => runs.new.push(runs.last),
-            }
-        }
-        Ok(runs)
-    }
 }
 
 /// What happens to messages that are there, to reactions, pins and files.

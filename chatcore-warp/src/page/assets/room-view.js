@@ -1,0 +1,62 @@
+// The head of the room on the screen: what it is called, who is writing, and what can be done.
+
+import { byId, el, iconButton } from './dom.js';
+import { userName } from './elements.js';
+import { pieces, t } from './i18n.js';
+import { toggleMembers } from './members-view.js';
+import { openMenu } from './menu.js';
+import { roomName } from './names.js';
+import { openDescribe, openInvite, openLeave } from './room-dialogs.js';
+import { session } from './session.js';
+
+const NAMED_WRITERS = 3;
+
+/** Replaces what stands in `place` where `version` says that it is another. */
+function draw(place, version, ...content) {
+  if (place.dataset.version === version) return;
+  place.dataset.version = version;
+  place.replaceChildren(...content);
+}
+
+export function drawHead() {
+  const room = session.chat?.current;
+  byId('room').hidden = !room;
+  byId('no-room').hidden = Boolean(room);
+  byId('chat').classList.toggle('in-room', Boolean(room));
+  if (!room) return;
+  draw(byId('room-name'), `${room.id} ${room.other} ${room.name}`, roomName(room));
+  draw(byId('room-topic'), room.topic, el('bdi', {}, room.topic));
+  byId('room-topic').hidden = !room.topic;
+  byId('member-count').textContent = room.kind === 'direct' ? '' : String(room.members || '');
+  const label = t('room.members', { n: room.members });
+  byId('show-members').setAttribute('aria-label', label);
+  byId('show-members').title = label;
+}
+
+/** Who is writing. */
+export function drawTyping() {
+  const room = session.chat?.current;
+  const writers = room ? [...room.typing.keys()] : [];
+  const place = byId('typing');
+  if (writers.length === 0) draw(place, '');
+  else if (writers.length > NAMED_WRITERS) draw(place, 'many', t('typing.many'));
+  else {
+    const names = writers.flatMap((user, i) => (i === 0 ? [userName(user)] : [t('typing.and'), userName(user)]));
+    const words = pieces('typing.some', { n: writers.length, names: el('span', {}, ...names) });
+    draw(place, writers.join(' '), ...words);
+  }
+}
+
+export function setUpRoom() {
+  byId('back').replaceWith(iconButton('back', t('room.back'), () => session.open(null), { id: 'back', className: 'icon-button back', 'data-testid': 'back' }));
+  byId('show-members').addEventListener('click', toggleMembers);
+  const menu = iconButton('more', t('room.actions'), () => {
+    const room = session.chat.current;
+    openMenu(menu, [
+      room.invites && { label: t('room.invite'), icon: 'plus', testid: 'menu-invite', action: () => openInvite(room) },
+      room.owns && { label: t('room.describe'), icon: 'edit', testid: 'menu-describe', action: () => openDescribe(room) },
+      { label: t('room.leave'), icon: 'close', danger: true, testid: 'leave', action: () => openLeave(room) },
+    ]);
+  }, { id: 'room-menu', 'aria-haspopup': 'menu', 'data-testid': 'room-menu' });
+  byId('room-menu').replaceWith(menu);
+}

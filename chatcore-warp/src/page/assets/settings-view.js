@@ -1,0 +1,113 @@
+// One's own account: profile, password, sessions; and how the page looks and speaks.
+
+import { api } from './api.js';
+import { choice, field, form, openDialog } from './dialog.js';
+import { el, isolated } from './dom.js';
+import { userAvatar } from './elements.js';
+import { shortText } from './format.js';
+import { LANGUAGES, language, setLanguage, t } from './i18n.js';
+import { people } from './people.js';
+import { session } from './session.js';
+import { setTheme, THEMES, theme } from './settings.js';
+import { attempt, toast } from './toast.js';
+
+function learn(me) {
+  session.me = { ...session.me, ...me, avatar_url: me.avatar_url };
+  people.learn(session.me);
+}
+
+function picture() {
+  const chosen = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/gif,image/webp', className: 'unseen', 'aria-label': t('profile.choose_picture'), 'data-testid': 'avatar-file' });
+  chosen.addEventListener('change', () => attempt(async () => {
+    if (chosen.files[0]) learn(await api.setAvatar(chosen.files[0]));
+    chosen.value = '';
+    toast(t('saved'));
+  }));
+  const remove = el('button', { type: 'button', className: 'quiet', 'data-testid': 'remove-avatar' }, t('profile.remove_picture'));
+  remove.addEventListener('click', () => attempt(async () => learn(await api.removeAvatar())));
+  return el('div', { className: 'picture-row' }, userAvatar(session.me.id), el('label', { className: 'quiet button' }, t('profile.choose_picture'), chosen), remove);
+}
+
+function profile() {
+  const { me } = session;
+  return [
+    picture(),
+    form({
+      testid: 'profile', submit: t('save'),
+      fields: [field({ label: t('auth.name'), name: 'name', value: me.display_name, required: true, maxLength: 100, testid: 'profile-name' })],
+      action: async ({ name }) => {
+        learn(await api.rename(name.trim()));
+        toast(t('saved'));
+      },
+    }),
+    el(
+      'dl', { className: 'facts' },
+      ...me.handle ? [el('dt', {}, t('auth.handle')), el('dd', {}, `@${me.handle}`)] : [],
+      ...me.email ? [el('dt', {}, t('auth.email')), el('dd', {}, isolated(me.email))] : [],
+      el('dt', {}, t('profile.id')), el('dd', {}, el('code', { id: 'my-id', 'data-testid': 'my-id' }, me.id)),
+    ),
+  ];
+}
+
+function password() {
+  return form({
+    testid: 'password', submit: t('password.change'),
+    fields: [
+      el('input', { type: 'text', autocomplete: 'username', value: session.me.handle ?? session.me.email ?? '', hidden: true }),
+      field({ label: t('password.current'), name: 'current', type: 'password', autocomplete: 'current-password', required: true, testid: 'password-current' }),
+      field({ label: t('password.new'), hint: t('auth.password_hint'), name: 'changed', type: 'password', autocomplete: 'new-password', minLength: 8, required: true, testid: 'password-new' }),
+    ],
+    action: async ({ current, changed }, made) => {
+      await api.changePassword(current, changed);
+      made.reset();
+      toast(t('password.changed'));
+    },
+  });
+}
+
+function sessionRow(one, again) {
+  const end = el('button', { type: 'button', className: 'quiet bad', 'data-testid': 'revoke' }, t('sessions.end'));
+  end.addEventListener('click', () => attempt(async () => {
+    await api.revoke(one.id);
+    await again();
+  }));
+  return el(
+    'li', { className: 'session', 'data-testid': 'session' },
+    el('div', {}, el('strong', {}, one.current ? t('sessions.this') : one.user_agent ? browserName(one.user_agent) : one.device),
+      el('p', { className: 'hint' }, t('sessions.about', { address: one.address ?? '', created: shortText(one.created_at), device: one.device }))),
+    one.current ? null : end,
+  );
+}
+
+/** The name of a browser and a system, of the many that each claims to be. */
+function browserName(agent) {
+  const browser = [['Edg/', 'Edge'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chromium'], ['Safari/', 'Safari']].find(([mark]) => agent.includes(mark))?.[1];
+  const system = ['Android', 'iPhone', 'iPad', 'Windows', 'Mac OS', 'Linux'].find((mark) => agent.includes(mark));
+  return [browser ?? agent.split(/[ /]/)[0], system].filter(Boolean).join(' · ');
+}
+
+function sessions() {
+  const list = el('ul', { className: 'sessions', 'data-testid': 'sessions' }, el('li', { className: 'hint' }, t('loading')));
+  const draw = async () => list.replaceChildren(...(await api.sessions()).map((one) => sessionRow(one, draw)));
+  attempt(draw);
+  return list;
+}
+
+function appearance() {
+  const themes = choice({ legend: t('theme'), name: 'theme', chosen: theme(), options: THEMES.map((name) => ({ value: name, label: t(`theme.${name}`), testid: `theme-${name}` })) });
+  themes.addEventListener('change', ({ target }) => setTheme(target.value));
+  const languages = choice({ legend: t('language'), name: 'language', chosen: language, options: Object.entries(LANGUAGES).map(([value, label]) => ({ value, label, testid: `language-${value}` })) });
+  languages.addEventListener('change', ({ target }) => setLanguage(target.value));
+  return el('form', { className: 'form' }, themes, languages);
+}
+
+export function openSettings() {
+  const section = (title, ...content) => el('section', { className: 'section' }, el('h3', {}, title), ...content);
+  openDialog({
+    title: t('settings'), testid: 'settings-dialog', className: 'wide',
+    content: [
+      section(t('profile'), ...profile()), section(t('appearance'), appearance()),
+      section(t('sessions'), sessions()), section(t('auth.password'), password()),
+    ],
+  });
+}

@@ -1,0 +1,212 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use http_body_util::BodyExt as _;
+
+use super::*;
+
+async fn body(response: Response) -> Bytes {
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+fn with(name: header::HeaderName, value: &str) -> HeaderMap {
+    HeaderMap::from_iter([(name, HeaderValue::try_from(value).unwrap())])
+}
+
+fn text(asset: &Asset) -> &'static str {
+    std::str::from_utf8(asset.bytes).unwrap()
+}
+
+fn scripts() -> impl Iterator<Item = &'static Asset> {
+    ASSETS.iter().filter(|asset| asset.content_type == SCRIPT)
+}
+
+async fn plain_page() -> String {
+    String::from_utf8(body(index("", &HeaderMap::new())).await.to_vec()).unwrap()
+}
+
+/// The versions and names that a page asks for.
+fn named(page: &str) -> Vec<(&str, &str)> {
+    let paths = page.split("\"assets/").skip(1).filter_map(|s| s.split('"').next());
+    paths.filter_map(|path| path.split_once('/')).collect()
+}
+
+#[tokio::test]
+async fn page_and_all_that_it_names_are_served_with_their_types_and_may_be_kept() {
+    let answer = index("", &HeaderMap::new());
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], HTML);
+    assert_eq!(answer.headers()[header::CONTENT_SECURITY_POLICY], PAGE_CSP);
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], ASK_AGAIN);
+    let page = plain_page().await;
+    let names: BTreeSet<_> = named(&page).into_iter().map(|(_, name)| name).collect();
+    let all: BTreeSet<_> = ASSETS.iter().map(|asset| asset.name).collect();
+    assert_eq!(names, all, "each file is asked for at once, and there is no other");
+    for (version, name) in named(&page) {
+        let answer = asset(version, name, &HeaderMap::new()).expect(name);
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], FOR_EVER);
+        assert_eq!(answer.headers()[header::CONTENT_SECURITY_POLICY], PAGE_CSP);
+        assert!(!answer.headers().contains_key(header::CONTENT_ENCODING));
+    }
+}
+
+#[tokio::test]
+async fn first_visit_costs_less_than_a_hundred_kibibytes() {
+    let gzip = with(header::ACCEPT_ENCODING, "gzip, deflate, br");
+    let page = body(index("", &gzip)).await;
+    let mut total = page.len();
+    for asked in ASSETS {
+        let answer = asset(&VERSION, asked.name, &gzip).unwrap();
+        assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip", "{}", asked.name);
+        assert_eq!(answer.headers()[header::VARY], "accept-encoding");
+        let sent = body(answer).await;
+        total += sent.len();
+        let mut read = Vec::new();
+        GzDecoder::new(&sent[..]).read_to_end(&mut read).unwrap();
+        assert_eq!(read, asked.bytes, "{}", asked.name);
+    }
+    println!("{total} bytes, compressed");
+    assert!(total <= 100 * 1024, "{total} bytes");
+}
+
+#[test]
+fn compressed_is_what_is_asked_for() {
+    for (said, taken) in [
+        ("gzip", true),
+        ("GZIP", true),
+        ("br, gzip;q=0.5", true),
+        ("*", true),
+        ("gzip;q=0", false),
+        ("*, gzip;q=0", false),
+        ("gzip;q=none", false),
+        ("br", false),
+        ("identity", false),
+        ("", false),
+    ] {
+        assert_eq!(takes_gzip(&with(header::ACCEPT_ENCODING, said)), taken, "{said}");
+    }
+    assert!(!takes_gzip(&HeaderMap::new()));
+}
+
+#[test]
+fn every_import_of_a_script_is_there() {
+    for script in scripts() {
+        for import in text(script).split("'./").skip(1) {
+            let name = import.split('\'').next().unwrap();
+            assert!(ASSETS.iter().any(|asset| asset.name == name), "{}: {name}", script.name);
+        }
+    }
+}
+
+#[test]
+fn scripts_never_turn_text_into_markup() {
+    for script in scripts() {
+        for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+            assert!(!text(script).contains(way), "{} uses {way}", script.name);
+        }
+    }
+}
+
+/// The words of a language: `  'key': 'text',` on a line each.
+fn words(name: &str) -> BTreeMap<&'static str, &'static str> {
+    let file = ASSETS.iter().find(|asset| asset.name == name).unwrap();
+    let lines = text(file).lines().filter_map(|line| line.strip_prefix("  '"));
+    let words = lines.map(|line| {
+        let (key, text) = line.split_once("': ").expect(line);
+        (key, text.trim_end_matches(',').trim_matches(['\'', '"']))
+    });
+    words.collect()
+}
+
+fn placeholders(text: &str) -> BTreeSet<&str> {
+    text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
+}
+
+#[test]
+fn both_languages_have_all_words_and_no_others() {
+    let (english, chinese) = (words("en.js"), words("zh.js"));
+    assert!(english.len() > 100);
+    assert_eq!(
+        english.keys().collect::<Vec<_>>(),
+        chinese.keys().collect::<Vec<_>>(),
+        "the same keys, once each"
+    );
+    for (key, text) in &english {
+        let other = chinese[key];
+        assert!(!text.is_empty() && !other.is_empty(), "{key}");
+        // Where a form for one says "one", another may say how many.
+        let (mut here, mut there) = (placeholders(text), placeholders(other));
+        if text.contains(" | ") {
+            here.remove("n");
+            there.remove("n");
+        }
+        assert_eq!(here, there, "{key}");
+    }
+    for name in ["en.js", "zh.js"] {
+        let file = ASSETS.iter().find(|asset| asset.name == name).unwrap();
+        let lines = text(file).lines().filter(|line| line.starts_with("  '")).count();
+        assert_eq!(lines, english.len(), "{name} has a word twice");
+    }
+}
+
+#[test]
+fn every_word_that_is_asked_for_is_there_and_none_is_there_for_nothing() {
+    let known = words("en.js");
+    let mut all = INDEX.to_owned();
+    for script in scripts().filter(|script| !["en.js", "zh.js"].contains(&script.name)) {
+        all.push_str(text(script));
+    }
+    for (before, after) in [("t('", '\''), ("pieces('", '\''), ("data-t=\"", '"')] {
+        for (at, _) in all.match_indices(before) {
+            // Another function may end in `t(` as well.
+            let called = !all[..at].ends_with(|c: char| c.is_alphanumeric() || "._".contains(c));
+            let key = all[at + before.len()..].split(after).next().unwrap();
+            assert!(!called || known.contains_key(key), "{key} is not there");
+        }
+    }
+    // Those that are put together: a family, and one of its members.
+    let families = ["problem.", "role.", "notice.", "theme.", "member."];
+    for key in known.keys() {
+        let used = all.contains(&format!("'{key}'")) || all.contains(&format!("\"{key}\""));
+        assert!(
+            used || families.iter().any(|family| key.starts_with(family)),
+            "{key}: for nothing"
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_it_is_not_sent_it_again() {
+    let first = asset("older", "app.js", &HeaderMap::new()).unwrap();
+    assert_eq!(first.headers()[header::CACHE_CONTROL], ASK_AGAIN);
+    let etag = first.headers()[header::ETAG].clone();
+    let mut headers = with(header::IF_NONE_MATCH, etag.to_str().unwrap());
+    let second = asset("older", "app.js", &headers).unwrap();
+    assert_eq!((second.status().as_u16(), &second.headers()[header::ETAG]), (304, &etag));
+    assert!(body(second).await.is_empty());
+    assert_eq!(asset("older", "api.js", &headers).unwrap().status(), 200);
+    // The compressed form is another one.
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    assert_eq!(asset("older", "app.js", &headers).unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn under_a_mount_files_are_named_from_there() {
+    let page = body(index("/support/\"chat", &HeaderMap::new())).await;
+    let page = std::str::from_utf8(&page).unwrap();
+    let script = format!("src=\"/support/&quot;chat/assets/{}/app.js\"", *VERSION);
+    assert!(page.contains(&script), "{page}");
+    // A path of two slashes would be another host's.
+    let page = body(index("//other.example", &HeaderMap::new())).await;
+    let page = std::str::from_utf8(&page).unwrap();
+    assert!(page.contains("src=\"/other.example/assets/"), "{page}");
+}
+
+#[test]
+fn other_names_are_nobodys() {
+    for name in ["", "index.html", "tests.rs", "../Cargo.toml", "APP.js", "app.js/"] {
+        assert!(asset(&VERSION, name, &HeaderMap::new()).is_none(), "{name}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Files in S3, on a real server of it within this process.
+
+mod faults;
+mod server;
+mod store;
