@@ -1,8 +1,5 @@
 //! Nodes over one store and a real NATS, which is killed and comes back.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,67 +11,14 @@ use chatcore::log::{Cursor, Draft};
 use chatcore::room::NewRoom;
 use chatcore::store::Store;
 use chatcore::store::memory::MemoryStore;
+use chatcore_servers::Nats;
 use futures_util::StreamExt as _;
 
 /// How long anything may take that NATS does at once, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A NATS of this test's own, killed when dropped.
-struct Nats {
-    program: PathBuf,
-    port: u16,
-    process: Option<Child>,
-}
-
-impl Nats {
-    /// Starts one; none, having said so, where it is not installed.
-    fn start() -> Option<Self> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-        let program = folders.map(|folder| folder.join("nats-server")).find(|file| file.is_file());
-        let Some(program) = program else {
-            let required = std::env::var_os("CHATCORE_REQUIRE_SERVICES");
-            assert!(
-                required.is_none_or(|value| value != "1"),
-                "nats-server is not installed, and CHATCORE_REQUIRE_SERVICES=1"
-            );
-            eprintln!("skipped: nats-server is not installed");
-            return None;
-        };
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = socket.local_addr().expect("bound").port();
-        drop(socket);
-        let mut nats = Self { program, port, process: None };
-        nats.launch();
-        Some(nats)
-    }
-
-    fn launch(&mut self) {
-        let mut command = Command::new(&self.program);
-        command.args(["--addr", "127.0.0.1", "--port", &self.port.to_string()]);
-        command.args(["--user", "ann", "--pass", "p@ss"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.process = Some(command.spawn().expect("nats-server starts"));
-    }
-
-    /// As `kill -9` does.
-    fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().expect("a child can be killed");
-            process.wait().expect("a child can be waited for");
-        }
-    }
-
-    async fn bus(&self) -> Arc<NatsBus> {
-        let url = format!("nats://ann:p%40ss@127.0.0.1:{}/test", self.port);
-        Arc::new(NatsBus::open(&url).await.expect("a sound URL"))
-    }
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        self.kill();
-    }
+async fn bus(nats: &Nats) -> Arc<NatsBus> {
+    Arc::new(NatsBus::open(&format!("{}/test", nats.url())).await.expect("a sound URL"))
 }
 
 async fn until(what: &str, holds: impl Fn() -> bool) {
@@ -86,13 +30,17 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 async fn node(store: &Arc<MemoryStore>, nats: &Nats) -> Chat {
-    let bus = nats.bus().await as Arc<dyn Bus>;
+    let bus = bus(nats).await as Arc<dyn Bus>;
     let chat = Chat::builder(Arc::clone(store) as Arc<dyn Store>).bus(bus);
     chat.build().await.expect("it starts")
 }
 
 fn is_up(chat: &Chat) -> bool {
     chat.bus().expect("a bus").up
+}
+
+fn topics(chat: &Chat) -> usize {
+    chat.bus().expect("a bus").topics
 }
 
 /// Sends through one node, and takes it from the other; returns how long that took.
@@ -108,7 +56,7 @@ async fn crosses(from: &Chat, room: &RoomId, live: &mut LiveEntries, text: &str)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_go_on_while_nats_is_killed_and_hear_of_each_other_when_it_is_back() {
-    let Some(mut nats) = Nats::start() else { return };
+    let Some(nats) = Nats::start() else { return };
     let store = Arc::new(MemoryStore::new());
     let (one, two) = (node(&store, &nats).await, node(&store, &nats).await);
     until("both are connected", || is_up(&one) && is_up(&two)).await;
@@ -119,8 +67,7 @@ async fn nodes_go_on_while_nats_is_killed_and_hear_of_each_other_when_it_is_back
     for _ in 0..2 {
         live.next().await.expect("the store works").expect("it begins with its making");
     }
-    let topics = two.bus().expect("a bus").topics;
-    assert!(topics >= 2, "the room and the sessions: {topics}");
+    until("the room and the sessions are followed", || topics(&two) >= 2).await;
     for round in 0..3 {
         let heard = two.bus().expect("a bus").heard;
         let mut took = Duration::MAX;
@@ -139,7 +86,7 @@ async fn nodes_go_on_while_nats_is_killed_and_hear_of_each_other_when_it_is_back
         }
         eprintln!("round {round}: {longest:?} by the log at worst");
         assert!(longest < Duration::from_secs(2), "{longest:?}");
-        nats.launch();
+        nats.restart();
         until("both are back", || is_up(&one) && is_up(&two)).await;
     }
 }
@@ -147,7 +94,7 @@ async fn nodes_go_on_while_nats_is_killed_and_hear_of_each_other_when_it_is_back
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_told_is_heard_by_others_on_its_subject_alone() {
     let Some(nats) = Nats::start() else { return };
-    let (one, two) = (nats.bus().await, nats.bus().await);
+    let (one, two) = (bus(&nats).await, bus(&nats).await);
     until("both are connected", || one.is_up() && two.is_up()).await;
     let topic = |name: &str| Topic::Room(RoomId::parse(name).expect("sound"));
     let mut here = one.follow(&topic("a")).await.expect("it follows");
