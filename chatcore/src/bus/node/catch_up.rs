@@ -59,11 +59,11 @@ impl Node {
 
     async fn read(&self, room: &RoomId) -> Result<(), StoreError> {
         let (hub, store) = (&self.parts.hub, &self.parts.store);
-        if let Some((from, to)) = hub.take_unchecked(room) {
-            if let Err(error) = self.hold_against(room, from, to).await {
-                hub.put_unchecked(room, from);
-                return Err(error);
-            }
+        if let Some((from, to)) = hub.take_unchecked(room)
+            && let Err(error) = self.hold_against(room, from, to).await
+        {
+            hub.put_unchecked(room, from);
+            return Err(error);
         }
         let mut any = false;
         while let Some(upto) = hub.upto(room) {
@@ -84,15 +84,14 @@ impl Node {
         }
         let Some(upto) = hub.upto(room) else { return Ok(()) };
         let heads = store.heads(std::slice::from_ref(room)).await?;
-        match heads.first() {
-            Some(head) if head.deleted => hub.ended_at(room, head.head_seq),
-            Some(head) if head.head_seq > upto && !any => {
-                // Nothing can be read up to there, or it came this moment: then it is read next.
-                if store.entries(room, upto, 1).await?.is_empty() {
-                    hub.skip_to(room, head.head_seq);
-                }
+        let Some(head) = heads.first() else { return Ok(()) };
+        if head.deleted {
+            hub.ended_at(room, head.head_seq);
+        } else if head.head_seq > upto && !any {
+            // Nothing can be read up to there, or it came this moment: then it is read next.
+            if store.entries(room, upto, 1).await?.is_empty() {
+                hub.skip_to(room, head.head_seq);
             }
-            _ => {}
         }
         Ok(())
     }
