@@ -49,7 +49,7 @@ struct Options {
 
     /// Where accounts, rooms and messages are kept: `sqlite:PATH`, `memory:`, or with `--features
     /// postgres` `postgres://USER:PASSWORD@HOST/DATABASE` [default: sqlite:DATA/chat.db]
-    #[arg(long, env = "CHATCORE_STORE", value_name = "URL")]
+    #[arg(long, env = "CHATCORE_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
     /// Where the bytes of files are kept: `file:DIR`, `memory:`, or, with `--features s3`,
@@ -63,8 +63,15 @@ struct Options {
           value_parser = clap::value_parser!(u64).range(1..=10_240))]
     max_file: u64,
 
-    /// How nodes tell each other what happens; with one node, `local:`.
-    #[arg(long, env = "CHATCORE_BUS", default_value = "local:", value_name = "URL")]
+    /// How nodes over one store tell each other what happens: with one node, `local:`; with several over
+    /// PostgreSQL and `--features nats`, `nats://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`
+    #[arg(
+        long,
+        env = "CHATCORE_BUS",
+        default_value = "local:",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     bus: String,
 
     /// Who carries mail: `outbox:DIR` writes it into a folder and prints its codes; with
@@ -312,15 +319,21 @@ async fn stop(chat: Chat) {
 
 /// The chat that the options describe.
 async fn app(options: &Options) -> Result<Chat, Fault> {
-    if options.bus != "local:" {
-        return Err(format!("there is no bus `{}`: use `local:`", options.bus).into());
-    }
     make_private_dir(&options.data)?;
     let under = |name: &str| options.data.join(name);
 
     let url = options.store.clone();
     let url = url.unwrap_or_else(|| format!("sqlite:{}", under("chat.db").display()));
+    // Before the store is opened: nobody shall write to one that looks shared and is not.
+    if options.bus != "local:" && !is_shared(&url) {
+        return Err(
+            "--bus: no other node can open this store, which is of this process or this machine \
+                    alone: use --store postgres://…, or leave --bus at `local:`"
+                .into(),
+        );
+    }
     let store = chatcore::store::open(&url).await.map_err(|e| with_causes("--store", &e))?;
+    let bus = chatcore::bus::open(&options.bus).await.map_err(|e| with_causes("--bus", &e))?;
 
     let blobs: Arc<dyn BlobStore> = match options.blobs.as_deref() {
         None => Arc::new(FileBlobs::open(under("files")).await?),
@@ -355,6 +368,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         limits.turns_per_user = None;
     }
     Ok(Chat::builder(store)
+        .bus(bus)
         .blobs(blobs)
         .mailer(mailer)
         .secret(secret(&under("secret"))?)
@@ -363,6 +377,11 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         .limits(limits)
         .build()
         .await?)
+}
+
+/// Whether several nodes can have the store open at once.
+fn is_shared(store: &str) -> bool {
+    matches!(store.split_once(':'), Some(("postgres" | "postgresql", _)))
 }
 
 /// Writes mail into a folder, and prints what is in it to be typed.

@@ -38,6 +38,7 @@
 //! | `postgres` | the store of `postgres:` URLs, over TLS too |
 //! | `s3` | blobs in S3, or in what speaks its protocol |
 //! | `smtp` | mail over SMTP |
+//! | `nats` | the bus of `nats:` URLs, between nodes over one store |
 //! | `msgpack` | MessagePack frames beside JSON |
 //! | `schema` | JSON Schema of requests, answers and frames |
 //! | `testing` | conformance suites for stores of one's own, a clock to turn by hand |
@@ -46,6 +47,7 @@
 
 pub mod account;
 pub mod attachment;
+pub mod bus;
 pub mod chat;
 pub mod clock;
 pub mod connection;

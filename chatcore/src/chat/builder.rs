@@ -13,9 +13,11 @@ use super::{Chat, Inner};
 use crate::account::{AccountParts, AccountSettings, Accounts, Authenticator, Directory, Secret};
 use crate::attachment::blobs::{BlobStore, MemoryBlobs};
 use crate::attachment::{AttachmentLimits, Attachments};
+use crate::bus::Bus;
+use crate::bus::node::{Node, NodeParts};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::Error;
-use crate::hub::Hub;
+use crate::hub::{Calls, Hub};
 use crate::limits::Limits;
 use crate::mail::{Mailer, NoMail};
 use crate::store::Store;
@@ -26,6 +28,7 @@ use crate::throttle::Throttle;
 pub struct ChatBuilder {
     store: Arc<dyn Store>,
     blobs: Option<Arc<dyn BlobStore>>,
+    bus: Option<Arc<dyn Bus>>,
     mailer: Arc<dyn Mailer>,
     secret: Option<Secret>,
     accounts: AccountSettings,
@@ -42,6 +45,7 @@ impl ChatBuilder {
         Self {
             store,
             blobs: None,
+            bus: None,
             mailer: Arc::new(NoMail),
             secret: None,
             accounts: AccountSettings::default(),
@@ -58,6 +62,14 @@ impl ChatBuilder {
     #[must_use]
     pub fn blobs(mut self, blobs: Arc<dyn BlobStore>) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// How this node and others over the same store tell each other what happens; see
+    /// [`bus`](crate::bus). Default: there are no others.
+    #[must_use]
+    pub fn bus(mut self, bus: impl Into<Option<Arc<dyn Bus>>>) -> Self {
+        self.bus = bus.into();
         self
     }
 
@@ -132,7 +144,12 @@ impl ChatBuilder {
     pub async fn build(self) -> Result<Chat, Error> {
         let Self { store, clock, random, .. } = self;
         let epoch = store.epoch().await?;
-        let hub = Arc::new(Hub::new(tokio::runtime::Handle::current().metrics().num_workers()));
+        let mut hub = Hub::new(tokio::runtime::Handle::current().metrics().num_workers());
+        let calls = Arc::new(Calls::default());
+        if self.bus.is_some() {
+            hub.share(Arc::clone(&calls));
+        }
+        let hub = Arc::new(hub);
         let fan_out = (0..hub.workers())
             .map(|worker| tokio::spawn(Arc::clone(&hub).fan_out(worker)).abort_handle())
             .collect();
@@ -149,7 +166,15 @@ impl ChatBuilder {
             },
             self.accounts,
         );
-        accounts.listen(Arc::new(EndConnections(Arc::clone(&hub))));
+        let own_sessions = self.authenticator.is_none();
+        let running = self.bus.map(|bus| {
+            let (store, hub, accounts) = (Arc::clone(&store), Arc::clone(&hub), accounts.clone());
+            let epoch = epoch.clone();
+            Node::start(NodeParts { bus, store, hub, calls, epoch, accounts, own_sessions })
+        });
+        let node = running.as_ref().map(|running| Arc::clone(running.node()));
+        let others = node.as_ref().map(Arc::downgrade).unwrap_or_default();
+        accounts.listen(Arc::new(EndConnections { hub: Arc::clone(&hub), node: others }));
         let directory: Arc<dyn Directory> = match (self.directory, &self.authenticator) {
             (Some(directory), _) => directory,
             (None, Some(_)) => Arc::new(Anyone),
@@ -165,6 +190,7 @@ impl ChatBuilder {
         let (committer, writing) = Committer::start(
             Arc::clone(&store),
             Arc::clone(&hub),
+            node,
             Arc::clone(&limits),
             Arc::clone(&news),
         );
@@ -173,6 +199,7 @@ impl ChatBuilder {
             lanes: Lanes::default(),
             store,
             hub,
+            running,
             limits,
             clock,
             random,

@@ -25,6 +25,8 @@ pub use summary::{MemberSummary, RoomSummary};
 
 use crate::account::{Accounts, Authenticator, Directory};
 use crate::attachment::Attachments;
+use crate::bus;
+use crate::bus::node::{Node, Running};
 use crate::clock::{Clock, Random};
 use crate::error::Error;
 use crate::hub::Hub;
@@ -51,6 +53,7 @@ pub struct Chat {
 struct Inner {
     store: Arc<dyn Store>,
     hub: Arc<Hub>,
+    running: Option<Running>,
     limits: Arc<Limits>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -66,6 +69,13 @@ struct Inner {
     fan_out: Vec<AbortHandle>,
     upkeep: AbortHandle,
     filing: AbortHandle,
+}
+
+impl Inner {
+    /// This node among others, if there may be others.
+    fn node(&self) -> Option<&Arc<Node>> {
+        self.running.as_ref().map(Running::node)
+    }
 }
 
 impl Drop for Inner {
@@ -129,6 +139,12 @@ impl Chat {
         &self.inner.hub
     }
 
+    /// What went over the bus; none where there is one node only. A bus that is down makes nothing
+    /// wrong: what other nodes write arrives within a second instead of at once, signals do not.
+    pub fn bus(&self) -> Option<bus::Report> {
+        self.inner.node().map(|node| node.report())
+    }
+
     /// Which life of the store this is; cursors carry it.
     pub fn epoch(&self) -> &Epoch {
         &self.inner.epoch
@@ -163,6 +179,9 @@ impl Chat {
         if let Some(writing) = writing {
             // Had it panicked, it would have said so; there is nothing left to wait for.
             let _ = writing.await;
+        }
+        if let Some(running) = &self.inner.running {
+            running.finish().await;
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn subscribe(
         subscription.hide();
     }
     let resume = client.caller.resume(room, since).await?;
-    subscription.set_joined(resume.joined());
+    subscription.let_in(resume.joined(), resume.head_seq);
     Ok((subscription, resume))
 }
 

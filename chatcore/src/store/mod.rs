@@ -22,7 +22,7 @@ pub use account::{AccountStore, Naming};
 pub use attachment::AttachmentStore;
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
-pub use room::{RoomCounts, RoomFilter, RoomStore};
+pub use room::{Head, RoomCounts, RoomFilter, RoomStore};
 pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
 pub use verification::VerificationStore;

@@ -349,7 +349,11 @@ impl Caller {
         }
         let ttl_ms = ttl_ms.min(crate::limits::SIGNAL_TTL_MS);
         let (room, user) = (room.clone(), self.viewer());
-        self.chat.inner.hub.signal(&Signal { room, user, kind: kind.to_owned(), on, ttl_ms });
+        let signal = Signal { room, user, kind: kind.to_owned(), on, ttl_ms };
+        self.chat.inner.hub.signal(&signal);
+        if let Some(node) = self.chat.inner.node() {
+            node.signal(signal);
+        }
         Ok(())
     }
 

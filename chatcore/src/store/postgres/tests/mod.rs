@@ -10,6 +10,7 @@ use super::*;
 mod faults;
 mod nodes;
 mod opening;
+mod polls;
 mod searching;
 
 /// A URL of a schema that nobody else has; `None`, having said so, where PostgreSQL is missing.
