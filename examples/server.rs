@@ -17,6 +17,7 @@ use chatcore::Chat;
 use chatcore::account::{AccountSettings, RateLimits, Secret};
 use chatcore::attachment::AttachmentLimits;
 use chatcore::attachment::blobs::{BlobStore, FileBlobs};
+use chatcore::chat::ChatBuilder;
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
 use chatcore::mail::{Mailer, OutboxMailer};
@@ -79,6 +80,22 @@ struct Options {
     /// `smtp:` does so with STARTTLS [default: outbox:DATA/outbox]
     #[arg(long, env = "CHATCORE_MAIL", value_name = "URL", hide_env_values = true)]
     mail: Option<String>,
+
+    /// With `--features webhook`: where to post what is said, over HTTPS or HTTP; needs
+    /// --webhook-secret-file. Any address may be named, inner ones too
+    #[arg(
+        long,
+        env = "CHATCORE_WEBHOOK",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "webhook_secret_file"
+    )]
+    webhook: Option<String>,
+
+    /// The secrets that webhooks are signed with, a line each (the new one and the old one while they are
+    /// exchanged): 24 to 64 bytes in Base64, as `openssl rand -base64 32` makes them.
+    #[arg(long, env = "CHATCORE_WEBHOOK_SECRET_FILE", value_name = "FILE", requires = "webhook")]
+    webhook_secret_file: Option<PathBuf>,
 
     /// The address by which others reach this server, for links in mails [default: that of --http]
     #[arg(long, env = "CHATCORE_PUBLIC_URL", value_name = "URL")]
@@ -367,7 +384,11 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
     }
-    Ok(Chat::builder(store)
+    let mut chat = Chat::builder(store);
+    if let (Some(url), Some(secrets)) = (&options.webhook, &options.webhook_secret_file) {
+        chat = webhook(chat, url, secrets)?;
+    }
+    Ok(chat
         .bus(bus)
         .blobs(blobs)
         .mailer(mailer)
@@ -382,6 +403,27 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
 /// Whether several nodes can have the store open at once.
 fn is_shared(store: &str) -> bool {
     matches!(store.split_once(':'), Some(("postgres" | "postgresql", _)))
+}
+
+/// Has everything told to a URL. Who starts a server may name any address.
+#[cfg(feature = "webhook")]
+fn webhook(chat: ChatBuilder, url: &str, secrets: &Path) -> Result<ChatBuilder, Fault> {
+    use chatcore::hook::webhook::{Webhook, WebhookOptions, WebhookSecret};
+    let text = String::from_utf8(read(secrets)?)
+        .map_err(|_| format!("--webhook-secret-file: {} is no text", secrets.display()))?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let secrets: Vec<_> = lines
+        .map(WebhookSecret::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|e| with_causes("--webhook-secret-file", &e))?;
+    let options = WebhookOptions::default().with_private_addresses();
+    let hook = Webhook::new(url, secrets, options).map_err(|e| with_causes("--webhook", &e))?;
+    Ok(chat.after_commit("webhook", Arc::new(hook)))
+}
+
+#[cfg(not(feature = "webhook"))]
+fn webhook(_: ChatBuilder, _: &str, _: &Path) -> Result<ChatBuilder, Fault> {
+    Err("--webhook: this build has no webhooks: run it with --features webhook".into())
 }
 
 /// Writes mail into a folder, and prints what is in it to be typed.

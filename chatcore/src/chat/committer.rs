@@ -34,14 +34,24 @@ pub(super) struct Committer {
 #[derive(Debug)]
 struct Job {
     command: Command,
-    reply: oneshot::Sender<Result<Outcome, Error>>,
+    reply: Reply,
+    /// More that are of the same batch, and so are written with it or not at all.
+    more: Vec<(Command, Reply)>,
 }
+
+pub(super) type Reply = oneshot::Sender<Result<Outcome, Error>>;
 
 /// The answer to a command that is on its way into the log.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result<Outcome, Error>>);
 
 impl Pending {
+    /// An answer that comes from elsewhere.
+    pub(super) fn new() -> (Reply, Self) {
+        let (reply, answer) = oneshot::channel();
+        (reply, Self(answer))
+    }
+
     /// Waits until the command is durable, or refused. Dropping it changes nothing: the command is
     /// carried out all the same.
     ///
@@ -70,10 +80,26 @@ impl Committer {
     /// Takes a command in. Commands of one caller keep the order in which they were submitted.
     pub(super) fn submit(&self, command: Command) -> Result<Pending, Error> {
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Job { command, reply }) {
+        match self.queue.try_send(Job { command, reply, more: Vec::new() }) {
             Ok(()) => Ok(Pending(answer)),
             Err(_) => Err(Error::Unavailable),
         }
+    }
+
+    /// Takes in commands that are committed together, in this order, or, if one of them cannot be carried
+    /// out, each by itself. There must not be more than fit in one transaction.
+    pub(super) fn submit_all(&self, commands: Vec<Command>) -> Result<Vec<Pending>, Error> {
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        for command in commands {
+            let (reply, answer) = oneshot::channel();
+            jobs.push((command, reply));
+            answers.push(Pending(answer));
+        }
+        let mut jobs = jobs.into_iter();
+        let Some((command, reply)) = jobs.next() else { return Ok(answers) };
+        let job = Job { command, reply, more: jobs.collect() };
+        self.queue.try_send(job).map_err(|_| Error::Unavailable)?;
+        Ok(answers)
     }
 }
 
@@ -116,17 +142,20 @@ async fn write(
 #[derive(Debug, Default)]
 struct Batch {
     commands: Vec<Command>,
-    replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
+    replies: Vec<Reply>,
 }
 
 impl Batch {
     /// Takes what waits, or else the next; returns whether there was anything. Cancel-safe.
     async fn receive(&mut self, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let mut waiting = Vec::new();
-        let taken = jobs.recv_many(&mut waiting, BATCH - self.commands.len()).await;
-        for Job { command, reply } in waiting {
-            self.commands.push(command);
-            self.replies.push(reply);
+        let room = BATCH.saturating_sub(self.commands.len());
+        let taken = jobs.recv_many(&mut waiting, room).await;
+        for Job { command, reply, more } in waiting {
+            for (command, reply) in std::iter::once((command, reply)).chain(more) {
+                self.commands.push(command);
+                self.replies.push(reply);
+            }
         }
         taken > 0
     }

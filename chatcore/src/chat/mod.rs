@@ -4,15 +4,17 @@ mod builder;
 mod caller;
 mod committer;
 mod filing;
+mod judged;
 mod live;
 mod mentions;
 mod pace;
 mod people;
+mod sequencer;
 mod stats;
 mod summary;
 mod upkeep;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -20,6 +22,7 @@ pub use builder::ChatBuilder;
 pub use caller::{Caller, Created, Hit, Left, SearchQuery, SearchResult, Sent};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
+pub use sequencer::Settled;
 pub use stats::{Stats, StatsQuery};
 pub use summary::{MemberSummary, RoomSummary};
 
@@ -29,6 +32,7 @@ use crate::bus;
 use crate::bus::node::{Node, Running};
 use crate::clock::{Clock, Random};
 use crate::error::Error;
+use crate::hook::Judge;
 use crate::hub::Hub;
 use crate::id::{Epoch, UserId};
 use crate::limits::Limits;
@@ -69,6 +73,11 @@ struct Inner {
     fan_out: Vec<AbortHandle>,
     upkeep: AbortHandle,
     filing: AbortHandle,
+    /// Those that take in what a host hands in.
+    sequencer: OnceLock<[AbortHandle; 2]>,
+    /// Those who have a say before.
+    judge: Option<Arc<Judge>>,
+    hooks: Hooks,
 }
 
 impl Inner {
@@ -78,10 +87,25 @@ impl Inner {
     }
 }
 
+/// Those who are told after commits.
+#[derive(Debug)]
+struct Hooks {
+    told: Vec<(String, AbortHandle)>,
+    /// This node, in the leases that it has.
+    holder: String,
+}
+
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        self.told.iter().for_each(|(_, task)| task.abort());
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.upkeep.abort();
         self.filing.abort();
+        self.sequencer.get().into_iter().flatten().for_each(AbortHandle::abort);
         self.fan_out.iter().for_each(AbortHandle::abort);
     }
 }
@@ -174,6 +198,7 @@ impl Chat {
     pub async fn shutdown(&self) {
         self.inner.upkeep.abort();
         self.inner.filing.abort();
+        self.inner.sequencer.get().into_iter().flatten().for_each(AbortHandle::abort);
         drop(self.inner.committer.write().unwrap_or_else(PoisonError::into_inner).take());
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writing) = writing {
@@ -182,6 +207,13 @@ impl Chat {
         }
         if let Some(running) = &self.inner.running {
             running.finish().await;
+        }
+        for (name, task) in &self.inner.hooks.told {
+            task.abort();
+            // Another node would find it free after a while anyway.
+            if let Err(error) = self.inner.store.free_hook(name, &self.inner.hooks.holder).await {
+                tracing::debug!(%error, name, "a hook was not let go of");
+            }
         }
     }
 }
