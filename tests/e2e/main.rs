@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bot;
 mod browser;
 mod contract;
 mod conversation;
@@ -13,6 +14,7 @@ mod durability;
 mod erasure;
 mod files;
 mod harness;
+mod hostile;
 mod load;
 mod memory;
 mod picture;

@@ -220,14 +220,14 @@ impl Admin {
         self.note(Act::DeleteRoom, reason, |record| record.room = Some(room.clone())).await?;
         if found.kind == RoomKind::Public {
             let hide = RoomUpdate { kind: Some(RoomKind::Private), ..RoomUpdate::default() };
-            inner.submit(Actor::System, room, Action::Update(hide))?.outcome().await?;
+            inner.hand_in(Actor::System, room, Action::Update(hide))?.outcome().await?;
         }
         loop {
             let members = inner.store.members(room, None, MEMBERS).await?;
             if members.is_empty() {
                 return Ok(());
             }
-            let leave = |user| inner.submit(Actor::User(user), room, Action::Leave);
+            let leave = |user| inner.hand_in(Actor::User(user), room, Action::Leave);
             let leaving: Result<Vec<_>, Error> =
                 members.into_iter().map(|member| leave(member.user)).collect();
             for left in leaving? {

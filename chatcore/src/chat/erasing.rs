@@ -138,7 +138,7 @@ impl Inner {
     }
 
     async fn leave_for(&self, user: &UserId, room: &RoomId) -> Result<(), Error> {
-        let left = self.submit(Actor::User(user.clone()), room, Action::Leave)?.outcome().await;
+        let left = self.hand_in(Actor::User(user.clone()), room, Action::Leave)?.outcome().await;
         match left {
             Err(Error::Rejected(Rejection::NoSuchRoom | Rejection::NotJoined)) => Ok(()),
             other => other.map(drop),
@@ -160,7 +160,7 @@ impl Inner {
             while changes.peek().is_some() {
                 let some = changes.by_ref().take(CHANGES);
                 let pending: Result<Vec<Pending>, Error> =
-                    some.map(|(actor, action)| self.submit(actor, room, action)).collect();
+                    some.map(|(actor, action)| self.hand_in(actor, room, action)).collect();
                 for pending in pending? {
                     match pending.outcome().await {
                         Ok(_)

@@ -52,7 +52,7 @@ impl Inner {
             }
             let old: Vec<_> = page.iter().take_while(|message| is_older(message, kept)).collect();
             let Some(last) = old.last() else { return Ok(()) };
-            let host = |action| self.submit(Actor::System, &room.id, action);
+            let host = |action| self.hand_in(Actor::System, &room.id, action);
             for message in old.iter().filter(|message| message.pinned) {
                 let pin = Action::Pin { message: message.message_id.clone(), on: false };
                 host(pin)?.outcome().await?;

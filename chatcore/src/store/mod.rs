@@ -6,6 +6,8 @@ mod account;
 mod admin;
 pub mod attachment;
 mod erasure;
+mod hook;
+mod inbox;
 mod log;
 pub mod memory;
 mod open;
@@ -25,12 +27,16 @@ pub use account::{AccountStore, Naming};
 pub use admin::{AdminStore, Day, Numbers};
 pub use attachment::AttachmentStore;
 pub use erasure::{Erasure, ErasureStore};
+pub use hook::{HookCursor, HookStore};
+pub use inbox::{Handed, InboxStore, Refused};
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
 pub use oversight::{OversightStore, Reported};
-pub use room::{Retained, RoomCounts, RoomFilter, RoomStore};
+pub use room::{Head, Retained, RoomCounts, RoomFilter, RoomStore};
 pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::host::HostWrites;
 pub use verification::VerificationStore;
 
 use std::error::Error as StdError;
@@ -77,6 +83,8 @@ pub trait Store:
     + SessionStore
     + VerificationStore
     + AttachmentStore
+    + InboxStore
+    + HookStore
     + ErasureStore
     + OversightStore
     + AdminStore
@@ -91,6 +99,8 @@ impl<T> Store for T where
         + SessionStore
         + VerificationStore
         + AttachmentStore
+        + InboxStore
+        + HookStore
         + ErasureStore
         + OversightStore
         + AdminStore

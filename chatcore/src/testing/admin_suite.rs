@@ -101,7 +101,7 @@ pub async fn accounts_are_found_by_any_of_their_names(store: impl Governed) {
 /// What is gone is not.
 pub async fn what_there_is_is_counted(store: impl Governed) {
     let store = Arc::new(store);
-    let scene = Scene::shared(Arc::clone(&store));
+    let scene = Scene::on(Arc::clone(&store) as _);
     let before = store.numbers(NOW).await.expect("the store works");
     assert_eq!((before.rooms, before.users, before.sessions, before.file_bytes), (0, 0, 0, 0));
     scene.public("r1", "ann", &[]).await;

@@ -104,7 +104,7 @@ pub async fn who_was_noted_stays_so(store: impl Whole) {
 /// Those in it, asked in, gone, sent out and shut out.
 pub async fn rooms_know_whoever_they_had_to_do_with(store: impl Whole) {
     let store = Arc::new(store);
-    let scene = Scene::shared(Arc::clone(&store));
+    let scene = Scene::on(Arc::clone(&store) as _);
     for name in ["r1", "r2", "r3", "r4", "r5"] {
         scene.public(name, "ann", &[]).await;
     }
@@ -125,7 +125,7 @@ pub async fn rooms_know_whoever_they_had_to_do_with(store: impl Whole) {
 /// Who is in it stays in it, and is counted.
 pub async fn a_room_forgets_only_who_is_not_in_it(store: impl Whole) {
     let store = Arc::new(store);
-    let scene = Scene::shared(Arc::clone(&store));
+    let scene = Scene::on(Arc::clone(&store) as _);
     let room = scene.public("r", "ann", &["bob"]).await;
     scene.does("ann", &room, to("cyd", MemberAction::Invite)).await;
     assert!(!forgets(&*store, &room, "bob").await);
@@ -141,7 +141,7 @@ pub async fn a_room_forgets_only_who_is_not_in_it(store: impl Whole) {
 /// What was remembered of them, on the disk and beside it, is gone.
 pub async fn who_was_forgotten_is_a_stranger(store: impl Whole) {
     let store = Arc::new(store);
-    let scene = Scene::shared(Arc::clone(&store));
+    let scene = Scene::on(Arc::clone(&store) as _);
     let room = scene.public("r", "ann", &["bob"]).await;
     scene.says("ann", &room, "one").await;
     scene.does("bob", &room, mark(4)).await;
@@ -159,7 +159,7 @@ pub async fn who_was_forgotten_is_a_stranger(store: impl Whole) {
 /// Also who was asked in and never came.
 pub async fn a_deleted_room_forgets_whoever_it_knew(store: impl Whole) {
     let store = Arc::new(store);
-    let scene = Scene::shared(Arc::clone(&store));
+    let scene = Scene::on(Arc::clone(&store) as _);
     let new = NewRoom::private("r").invite([user("bob")]);
     let room = scene.room("r", new, "ann", &[]).await;
     assert!(!forgets(&*store, &room, "bob").await);

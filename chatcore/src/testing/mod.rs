@@ -5,6 +5,7 @@ pub mod admin_suite;
 pub mod attachment_suite;
 pub mod blob_suite;
 pub mod erasure_suite;
+pub mod hook_suite;
 pub mod log_suite;
 pub mod oversight_suite;
 pub mod room_suite;

@@ -129,7 +129,7 @@ pub async fn who_is_erased_is_in_no_report_by_their_words(store: impl Overseen) 
 /// By whom, to whom, and why; no text of a message.
 pub async fn what_moderators_do_is_noted_as_it_happens(store: impl Overseen) {
     let store = Arc::new(store);
-    let scene = Scene::shared(Arc::clone(&store));
+    let scene = Scene::on(Arc::clone(&store) as _);
     let room = scene.public("r", "ann", &["bob", "cyd"]).await;
     let message = scene.says("bob", &room, "secret").await.id;
     let own = scene.says("ann", &room, "secret").await.id;
@@ -172,7 +172,7 @@ pub async fn what_moderators_do_is_noted_as_it_happens(store: impl Overseen) {
 /// Nor what is everyone's own affair.
 pub async fn what_is_refused_or_changes_nothing_is_not_noted(store: impl Overseen) {
     let store = Arc::new(store);
-    let scene = Scene::shared(Arc::clone(&store));
+    let scene = Scene::on(Arc::clone(&store) as _);
     let room = scene.public("r", "ann", &["bob"]).await;
     scene.ask("bob", &room, kick("ann")).await.expect_err("she owns it");
     scene.does("ann", &room, to("bob", MemberAction::Unban)).await;

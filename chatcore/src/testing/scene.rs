@@ -96,11 +96,11 @@ fn name(once: &str) -> ClientMsgId {
 impl Scene {
     /// A scene over an empty store.
     pub fn of(store: impl Rooms) -> Self {
-        Self::shared(Arc::new(store))
+        Self::on(Arc::new(store))
     }
 
-    /// The same over a store that the test asks other things as well.
-    pub fn shared(store: Arc<impl Rooms>) -> Self {
+    /// A scene over an empty store that the test holds as well.
+    pub fn on(store: Arc<dyn Rooms>) -> Self {
         Self {
             store,
             limits: Limits::default(),
@@ -130,7 +130,7 @@ impl Scene {
     /// A command of `who`.
     pub fn command(&self, who: &str, room: &RoomId, action: Action) -> Command {
         let actor = Actor::User(user(who));
-        Command { room: room.clone(), actor, at: self.now(), action }
+        Command { room: room.clone(), actor, at: self.now(), action, inbox: None }
     }
 
     /// A message as a command.
@@ -138,7 +138,7 @@ impl Scene {
         let client_msg_id = name(once);
         let message_id = MessageId::derive(room, &user(who), &client_msg_id);
         let mentions = draft.mentions.clone();
-        let send = SendAction { draft, client_msg_id, message_id, mentions };
+        let send = SendAction { draft, client_msg_id, message_id, mentions, original: None };
         self.command(who, room, Action::Send(send))
     }
 

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgRow};
 
 use super::PostgresStore;
-use super::error::failed;
+use super::error::{corrupt, failed};
 use super::rows::Fields;
 use super::sql::Args;
 use crate::id::{RoomId, UserId};
 use crate::room::{Member, Room};
 use crate::store::sql::rows::{member_columns, room_columns};
-use crate::store::{Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -66,6 +66,10 @@ const ALL: &str = concat!(
     room_columns!(),
     " FROM $.rooms r WHERE r.deleted_at IS NULL AND r.id > $1 ORDER BY r.id LIMIT $2"
 );
+
+/// By the index of ids, one look for each that is asked for.
+pub(super) const HEADS: &str =
+    "SELECT id, head_seq, deleted_at IS NOT NULL FROM $.rooms WHERE id = ANY($1::text[])";
 
 /// What has its place in the order of commits, and what waits for one: of one moment.
 const COUNTS: &str = "\
@@ -133,6 +137,12 @@ impl RoomStore for PostgresStore {
         rows.iter().map(|row| Fields::of(row).room()).collect()
     }
 
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {
+        let ids: Vec<_> = rooms.iter().map(|room| room.as_str().to_owned()).collect();
+        let ids = Args::default().bind(ids).done()?;
+        self.client.read(HEADS, ids).await?.iter().map(head).collect()
+    }
+
     async fn counts(&self) -> Result<RoomCounts, StoreError> {
         let rows = self.client.read(COUNTS, PgArguments::default()).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound).map_err(failed)?;
@@ -144,4 +154,10 @@ impl RoomStore for PostgresStore {
 fn room_and_member(row: &PgRow) -> Result<(Room, Option<Member>), StoreError> {
     let mut row = Fields::of(row);
     Ok((row.room()?, row.maybe_member()?))
+}
+
+fn head(row: &PgRow) -> Result<Head, StoreError> {
+    let mut row = Fields::of(row);
+    let room = RoomId::parse(row.take()?).map_err(corrupt)?;
+    Ok(Head { room, head_seq: row.seq()?, deleted: row.take()? })
 }

@@ -62,6 +62,7 @@ pub(in crate::store) struct Questions {
     successors: Vec<RoomId>,
     pub(in crate::store) joined: Vec<UserId>,
     uploads: Vec<AttachmentId>,
+    inbox: Vec<u64>,
     /// Where messages stand that are not in `sends` yet.
     pub(in crate::store) places: HashMap<MessageId, Seq>,
 }
@@ -99,11 +100,12 @@ pub(in crate::store) enum Part {
     Successors,
     Joined,
     Uploads,
+    Inbox,
 }
 
 impl Part {
     #[cfg(test)]
-    pub(in crate::store) const ALL: [Self; 9] = [
+    pub(in crate::store) const ALL: [Self; 10] = [
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -113,6 +115,7 @@ impl Part {
         Self::Successors,
         Self::Joined,
         Self::Uploads,
+        Self::Inbox,
     ];
 }
 
@@ -133,6 +136,7 @@ impl Questions {
             all.counts_at.extend(needs.n_at.map(|seq| (room.clone(), seq)));
             all.joined.extend(needs.joined_counts);
             all.uploads.extend(needs.uploads);
+            all.inbox.extend(needs.inbox);
             if needs.successors {
                 all.successors.push(room.clone());
             }
@@ -160,6 +164,7 @@ impl Questions {
             && self.successors.is_empty()
             && self.joined.is_empty()
             && self.uploads.is_empty()
+            && self.inbox.is_empty()
     }
 
     /// What is asked, in an order in which the answers can be taken in.
@@ -182,6 +187,7 @@ impl Questions {
         asking.extend(successors.map(|question| Question { most: Some(most), ..question }));
         asking.extend(Question::about(Part::Joined, &self.joined)?);
         asking.extend(Question::about(Part::Uploads, &self.uploads)?);
+        asking.extend(Question::about(Part::Inbox, &self.inbox)?);
         Ok(asking)
     }
 
@@ -268,6 +274,7 @@ impl Questions {
                     views.uploads.insert(id, Upload { owner, file });
                 }
             }
+            Part::Inbox => views.inbox.extend(rows::<u64>(answer)?),
         }
         Ok(())
     }
