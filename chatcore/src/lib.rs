@@ -53,6 +53,7 @@ pub mod chat;
 pub mod clock;
 pub mod connection;
 pub mod error;
+pub mod histogram;
 pub mod hook;
 pub mod hub;
 pub mod id;

@@ -263,6 +263,8 @@ impl ChatBuilder {
                 [turns.abort_handle(), tokio::spawn(tidy(chat)).abort_handle()]
             });
         }
+        // What an earlier run has left; not before the chat is there for it.
+        inner.to_erase.notify_one();
         Ok(Chat { inner })
     }
 }

@@ -72,16 +72,15 @@ impl Chat {
     }
 }
 
-/// Works at what is to be erased: at once when someone is, and now and then at what is left. Ends with the chat.
+/// Works at what is to be erased: at once when it is told to, and now and then at what is left. Ends with the chat.
 pub(super) async fn keep_erasing(chat: Weak<Inner>, to_erase: Arc<Notify>) {
     loop {
+        // Either way it is time for another round.
+        let _ = timeout(EVERY, to_erase.notified()).await;
         let Some(inner) = chat.upgrade() else { return };
         if AssertUnwindSafe(inner.erase_some()).catch_unwind().await.is_err() {
             tracing::error!("erasing panicked; trying again later");
         }
-        drop(inner);
-        // Either way it is time for another round.
-        let _ = timeout(EVERY, to_erase.notified()).await;
     }
 }
 
@@ -228,7 +227,7 @@ mod tests {
 
     impl House {
         async fn texts(&self, room: &RoomId) -> Vec<(String, bool)> {
-            let query = HistoryQuery::new(None, None, None, None, 200).expect("sound");
+            let query = HistoryQuery::new(None, None, None, Some(200), 200).expect("sound");
             let page = self.chat.as_system().history(room, query).await.expect("it is read");
             let shown = page.messages.into_iter().map(|m| (m.text, m.deleted_at.is_some()));
             shown.collect()

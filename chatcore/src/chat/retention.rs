@@ -102,7 +102,7 @@ mod tests {
     }
 
     async fn texts(chat: &Chat, room: &RoomId) -> Vec<String> {
-        let query = HistoryQuery::new(None, None, None, None, 200).expect("sound");
+        let query = HistoryQuery::new(None, None, None, Some(200), 200).expect("sound");
         let page = chat.as_system().history(room, query).await.expect("it is read");
         page.messages.into_iter().map(|message| message.text).collect()
     }

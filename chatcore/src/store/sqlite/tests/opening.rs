@@ -115,6 +115,12 @@ async fn file_of_an_earlier_schema_is_taken_over() {
                 ALTER TABLE members DROP COLUMN spoke_at;
                 ALTER TABLE rooms DROP COLUMN slow_mode;
                 ALTER TABLE accounts DROP COLUMN erased;
+                DROP TABLE inbox;
+                DROP TABLE hooks;
+                DROP TABLE reports;
+                DROP TABLE audit;
+                DROP TABLE admins;
+                DROP TABLE days;
                 DROP TABLE erasures;
                 DROP INDEX members_past;
                 DROP INDEX attachments_shared;
