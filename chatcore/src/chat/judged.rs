@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::{Chat, Inner, Pending};
 use crate::error::Error;
 use crate::hook::Judge;
-use crate::room::Command;
+use crate::room::{Action, Command};
 
 impl Inner {
     /// Hands a command in to be committed.
@@ -28,7 +28,14 @@ impl Chat {
         tokio::spawn(async move {
             let inner = &chat.inner;
             let Command { room, actor, at, action, inbox } = command;
-            let judged = judge.judge(&actor, &room, action, at, &inner.limits).await;
+            let judged = async {
+                let mut action = judge.judge(&actor, &room, action, at, &inner.limits).await?;
+                if matches!(&action, Action::Send(send) if send.original.is_some()) {
+                    inner.mention_named(&mut action).await?;
+                }
+                Ok(action)
+            };
+            let judged = judged.await;
             place.reached().await;
             let submitted =
                 judged.and_then(|action| inner.submit(Command { room, actor, at, action, inbox }));

@@ -232,10 +232,12 @@ impl Inner {
         if let Action::Create(new) = &action {
             self.check_known(&new.members).await?;
         }
-        match &self.judge {
-            Some(judge) => judge.judge(actor, room, action, now, &self.limits).await,
-            None => Ok(action),
-        }
+        let mut action = match &self.judge {
+            Some(judge) => judge.judge(actor, room, action, now, &self.limits).await?,
+            None => action,
+        };
+        self.mention_named(&mut action).await?;
+        Ok(action)
     }
 
     async fn refuse(&self, place: u64, room: &RoomId, code: Code, why: &str) -> Result<(), Error> {
