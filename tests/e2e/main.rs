@@ -20,5 +20,6 @@ mod memory;
 mod picture;
 mod races;
 mod resume;
+mod secrets;
 mod senders;
 mod terminal;
