@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::sql::schema::{Migration, migrations, to_do};
 
 /// All steps, in order. One that was released is never changed; what is to be otherwise is a new one.
-const MIGRATIONS: &[Migration] = migrations!(
+pub(super) const MIGRATIONS: &[Migration] = migrations!(
     "sqlite",
     [
         "0001_rooms",
