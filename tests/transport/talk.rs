@@ -112,6 +112,10 @@ pub(crate) async fn messages_are_changed_reacted_to_pinned_and_deleted(stage: St
     ben.done("react", of(json!({ "emoji": "\u{1F44D}" }))).await;
     ben.done("react", of(json!({ "emoji": "\u{1F44D}" }))).await;
     ann.done("pin", of(json!({}))).await;
+    let pins = ben.done("pins", json!({ "room": room, "limit": 1 })).await;
+    assert_eq!((&pins["pinned"][0]["message_id"], &pins["next"]), (&message, &json!(4)));
+    let rest = ben.done("pins", json!({ "room": room, "after": pins["next"] })).await;
+    assert_eq!((&rest["pinned"], &rest["next"]), (&json!([]), &json!(null)));
     let page = ben.done("history", json!({ "room": room })).await;
     let now = &page["messages"][0];
     assert_eq!(now["text"], "hello");
@@ -167,6 +171,30 @@ pub(crate) async fn marks_move_forward_and_are_told(stage: Stage) {
     ben.done("mark_read", json!({ "room": room, "seq": 4 })).await;
     let read = ben.done("rooms", json!({})).await["rooms"][0].clone();
     assert_eq!((&read["read_seq"], &read["read_n"]), (&json!(5), &json!(2)), "never back");
+}
+
+pub(crate) async fn who_has_read_a_message_is_listed(stage: Stage) {
+    let room = stage.room_of(&["ann", "ben", "cat", "dan"]).await;
+    let (mut ann, mut dan) = (stage.peer("ann").await, stage.peer("dan").await);
+    let send = json!({ "room": room, "client_msg_id": "1", "text": "tea at five" });
+    let sent = ann.done("send", send).await;
+    let seq = sent["seq"].as_u64().expect("a place");
+    let of = json!({ "room": room, "message_id": sent["message_id"] });
+    assert_eq!(ann.done("readers", of.clone()).await["readers"], json!([]));
+    stage.peer("ben").await.done("mark_read", json!({ "room": room, "seq": seq })).await;
+    dan.done("mark_read", json!({ "room": room, "seq": seq })).await;
+    stage.peer("cat").await.done("mark_read", json!({ "room": room, "seq": seq - 1 })).await;
+    ann.done("mark_read", json!({ "room": room, "seq": seq })).await;
+    assert_eq!(dan.done("readers", of.clone()).await["readers"], json!(["ben", "dan"]));
+    let mut page = of;
+    page["limit"] = json!(1);
+    let first = ann.done("readers", page.clone()).await;
+    assert_eq!((&first["readers"], &first["next"]), (&json!(["ben"]), &json!("ben")));
+    page["after"] = json!("ben");
+    assert_eq!(ann.done("readers", page.clone()).await["readers"], json!(["dan"]));
+    page["after"] = json!("dan");
+    let last = ann.done("readers", page).await;
+    assert_eq!((&last["readers"], &last["next"]), (&json!([]), &json!(null)));
 }
 
 pub(crate) async fn signals_reach_the_others_and_are_not_kept(stage: Stage) {

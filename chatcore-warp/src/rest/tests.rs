@@ -131,7 +131,14 @@ async fn two_people_talk() {
             Value::Null,
         )
         .await;
+    let pins = server.ok(&as_bob, "GET", &format!("/rooms/{room}/pins"), Value::Null).await;
+    assert_eq!(pins["pinned"][0]["message_id"], sent["message_id"]);
+    let readers = format!("{message}/readers");
+    let nobody = server.ok(&as_ann, "GET", &readers, Value::Null).await;
+    assert_eq!(nobody, json!({"readers": []}));
     server.ok(&as_bob, "PUT", &format!("/rooms/{room}/marks"), json!({"seq": 3})).await;
+    let bob_alone = server.ok(&as_ann, "GET", &readers, Value::Null).await;
+    assert_eq!(bob_alone, json!({"readers": [bob]}));
     let members = server.ok(&as_ann, "GET", &format!("/rooms/{room}/members"), Value::Null).await;
     let mut ids: Vec<_> =
         members["members"].as_array().unwrap().iter().map(|m| text(&m["user"])).collect();

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub use builder::ChatBuilder;
-pub use caller::{Caller, Created, Hit, Left, SearchQuery, SearchResult, Sent};
+pub use caller::{Caller, Created, Hit, Left, Readers, SearchQuery, SearchResult, Sent};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
 pub use stats::{Stats, StatsQuery};

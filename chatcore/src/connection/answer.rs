@@ -7,13 +7,13 @@ use crate::error::{Error, Invalid};
 use crate::hub::Subscription;
 use crate::id::RoomId;
 use crate::log::Cursor;
-use crate::protocol::frame::{Answer, Changed, Failure, MemberList, Request, RoomList, Rooms};
+use crate::protocol::frame::{Answer, Changed, Failure, MemberList, PinList, Request, RoomList, Rooms};
 use crate::protocol::session::{Authenticated, Reply};
 use crate::room::MemberAction;
 use crate::store::RoomFilter;
 
-/// Members of a page, for a client that does not say.
-const MEMBERS: u32 = 50;
+/// Items of a page, for a client that does not say.
+const PAGE: u32 = 50;
 
 /// Begins to listen to a room, if the client may read it; hidden, if the others are not to know yet.
 pub(super) async fn subscribe(
@@ -74,9 +74,19 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
             Answer::History(page::fitted(caller.history(&room, query).await?, query.anchor))
         }
         Request::Members { room, body } => {
-            let limit = body.limit.unwrap_or(MEMBERS.min(caller.chat().limits().page));
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
             let members = caller.members(&room, body.after.as_ref(), limit).await?;
             Answer::Members(MemberList::page(members, limit))
+        }
+        Request::Pins { room, body } => {
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
+            let pinned = caller.pinned(&room, body.after.unwrap_or_default(), limit).await?;
+            Answer::Pins(page::fitted_pins(PinList::page(pinned, limit)))
+        }
+        Request::Readers { room, message_id, body } => {
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
+            let after = body.after.as_ref();
+            Answer::Readers(caller.readers(&room, &message_id, after, limit).await?)
         }
         Request::Search(body) => Answer::Found(caller.search(body.into()).await?),
         Request::MarkRead { room, body } => {

@@ -163,6 +163,8 @@ fn reads(request: &Request) -> bool {
             | Request::History { .. }
             | Request::Search(_)
             | Request::Members { .. }
+            | Request::Pins { .. }
+            | Request::Readers { .. }
             | Request::Subscribe { .. }
             | Request::Auth { .. }
     )

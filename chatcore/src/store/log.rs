@@ -113,6 +113,16 @@ pub trait LogStore: std::fmt::Debug + Send + Sync + 'static {
         viewer: &UserId,
     ) -> Result<Option<Message>, StoreError>;
 
+    /// Up to `limit` pinned messages after a place, oldest first, as [`messages`](Self::messages) shows
+    /// them. The cost does not depend on the length of the log.
+    async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+        viewer: &UserId,
+    ) -> Result<Vec<Message>, StoreError>;
+
     /// Up to `limit` runs before `before` in the order of commits, newest first.
     async fn runs_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<Run>, StoreError>;
 

@@ -47,6 +47,8 @@ async fn knock(
         "history": caller.history(room, newest(10)),
         "log": caller.log(room, Seq::START, 10),
         "message": caller.message(room, message),
+        "pins": caller.pinned(room, Seq::START, 10),
+        "readers": caller.readers(room, message, None, 10),
         "subscribe": caller.subscribe(room, start()),
         "resume": caller.resume(room, Some(&beyond)),
         "may_read": caller.may_read(room),

@@ -31,6 +31,8 @@ impl Call {
             | Request::History { .. }
             | Request::Search(_)
             | Request::Members { .. }
+            | Request::Pins { .. }
+            | Request::Readers { .. }
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

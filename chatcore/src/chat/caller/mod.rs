@@ -1,10 +1,12 @@
 //! What someone does with rooms.
 
 mod read;
+mod readers;
 mod search;
 
 use std::sync::PoisonError;
 
+pub use readers::Readers;
 pub use search::{Hit, SearchQuery, SearchResult};
 
 use super::mentions::mentioned_handles;

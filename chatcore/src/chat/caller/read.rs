@@ -190,6 +190,22 @@ impl Caller {
         Ok(page)
     }
 
+    /// Up to `limit` pinned messages that stand after `after`, oldest first.
+    ///
+    /// # Errors
+    /// As [`may_read`](Self::may_read); [`Invalid`] for a limit out of bounds.
+    pub async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Message>, Error> {
+        self.check_page(limit)?;
+        let pinned = self.chat.inner.store.pinned(room, after, limit, &self.viewer()).await?;
+        self.may_read(room).await?;
+        Ok(pinned)
+    }
+
     /// One message.
     ///
     /// # Errors

@@ -79,6 +79,12 @@ fn request(op: &str, mut f: Fields) -> Result<Option<Request>, FieldError> {
         "send" => Request::Send { room: f.take("room")?, body: f.rest()? },
         "history" => Request::History { room: f.take("room")?, body: f.rest()? },
         "members" => Request::Members { room: f.take("room")?, body: f.rest()? },
+        "pins" => Request::Pins { room: f.take("room")?, body: f.rest()? },
+        "readers" => Request::Readers {
+            room: f.take("room")?,
+            message_id: f.take("message_id")?,
+            body: f.rest()?,
+        },
         "search" => Request::Search(f.rest()?),
         "mark_read" => Request::MarkRead { room: f.take("room")?, body: f.rest()? },
         "member" => {

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::chat::{Created, Left, MemberSummary, RoomSummary, SearchResult, Sent};
+use crate::chat::{Created, Left, MemberSummary, Readers, RoomSummary, SearchResult, Sent};
 use crate::clock::Timestamp;
 use crate::id::{Epoch, RoomId, Seq, UserId};
-use crate::log::HistoryPage;
+use crate::log::{HistoryPage, Message};
 
 /// The fields of a `result`, beside its `id`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +28,10 @@ pub enum Answer {
     History(HistoryPage),
     /// To `members`.
     Members(MemberList),
+    /// To `pins`.
+    Pins(PinList),
+    /// To `readers`.
+    Readers(Readers),
     /// To `search`.
     Found(SearchResult),
     /// To `subscribe`.
@@ -56,6 +60,10 @@ impl<'de> Deserialize<'de> for Answer {
             read(fields, Self::Subscribed)
         } else if has("hits") {
             read(fields, Self::Found)
+        } else if has("pinned") {
+            read(fields, Self::Pins)
+        } else if has("readers") {
+            read(fields, Self::Readers)
         } else if has("messages") {
             read(fields, Self::History)
         } else if has("members") {
@@ -112,6 +120,26 @@ impl MemberList {
         let full = members.len() >= limit as usize;
         let next = members.last().filter(|_| full).map(|member| member.user.clone());
         Self { members, next }
+    }
+}
+
+/// Pinned messages of a room, as they stand now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PinList {
+    /// In the order of the log, the oldest first.
+    pub pinned: Vec<Message>,
+    /// There may be more: ask again with this as `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Seq>,
+}
+
+impl PinList {
+    /// A page of at most `limit`: one that is not full is the last.
+    pub fn page(pinned: Vec<Message>, limit: u32) -> Self {
+        let full = pinned.len() >= limit as usize;
+        let next = pinned.last().filter(|_| full).map(|message| message.seq);
+        Self { pinned, next }
     }
 }
 

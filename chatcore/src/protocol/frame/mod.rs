@@ -9,12 +9,12 @@ mod server;
 
 use std::fmt;
 
-pub use answer::{Answer, Changed, MarkState, MemberList, RoomList, Subscribed, TokenRenewed};
+pub use answer::{Answer, Changed, MarkState, MemberList, PinList, RoomList, Subscribed, TokenRenewed};
 pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
 pub use file::{DownloadRequest, FileAnswer, FileRequest, UploadRequest};
 pub use received::{Event, Received, UnknownEntry};
 pub use request::{
-    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Members, Request, Rooms,
+    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Members, Pins, Request, Rooms,
     Search, Send, UpdateRoom,
 };
 pub use server::{

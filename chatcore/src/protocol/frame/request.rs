@@ -135,6 +135,24 @@ pub enum Request {
         #[serde(flatten)]
         body: Members,
     },
+    /// Lists the pinned messages of a room.
+    Pins {
+        /// Of which room.
+        room: RoomId,
+        /// Which of them.
+        #[serde(flatten)]
+        body: Pins,
+    },
+    /// Lists who has read a message.
+    Readers {
+        /// In which room.
+        room: RoomId,
+        /// Which message.
+        message_id: MessageId,
+        /// Which of them.
+        #[serde(flatten)]
+        body: Members,
+    },
     /// Moves the caller's read mark forward.
     MarkRead {
         /// Of which room.
@@ -305,6 +323,20 @@ pub struct Members {
     /// Those with an id above this one: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<UserId>,
+    /// At most how many; without one, 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub limit: Option<u32>,
+}
+
+/// Which pinned messages of a room to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    /// Those that stand after this place: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Seq>,
     /// At most how many; without one, 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]

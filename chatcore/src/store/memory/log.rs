@@ -1,6 +1,7 @@
 //! Logs in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use async_trait::async_trait;
 
@@ -326,6 +327,19 @@ impl LogStore for MemoryStore {
             .message(id)
             .filter(|entry| entry.seq > log.floor())
             .and_then(|entry| log.shown(entry.seq, viewer)))
+    }
+
+    async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+        viewer: &UserId,
+    ) -> Result<Vec<Message>, StoreError> {
+        let logs = lock(&self.logs);
+        let Some(log) = logs.rooms.get(room) else { return Ok(Vec::new()) };
+        let pins = log.pins.range((Bound::Excluded(after.max(log.floor())), Bound::Unbounded));
+        Ok(pins.take(limit as usize).filter_map(|seq| log.shown(*seq, viewer)).collect())
     }
 
     async fn runs_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<Run>, StoreError> {

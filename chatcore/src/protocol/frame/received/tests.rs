@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::chat::{Created, Hit, Left, MemberSummary, RoomSummary, SearchResult, Sent};
+use crate::chat::{Created, Hit, Left, MemberSummary, Readers, RoomSummary, SearchResult, Sent};
 use crate::error::Code;
 use crate::hub::Membership;
 use crate::id::MessageId;
@@ -89,6 +89,7 @@ fn summary() -> RoomSummary {
         unread: 3,
         mentions: 2,
         slow_mode: 7,
+        pins: 1,
     }
 }
 
@@ -121,6 +122,10 @@ fn answers() -> Vec<Answer> {
         Answer::Changed(Changed { head_seq: Seq(9) }),
         Answer::Found(found()),
         Answer::Members(members()),
+        Answer::Pins(PinList { pinned: vec![message()], next: Some(Seq(4)) }),
+        Answer::Pins(PinList::default()),
+        Answer::Readers(Readers { readers: vec![user()], next: Some(user()) }),
+        Answer::Readers(Readers::default()),
         Answer::Room(Created { room: room(), epoch: epoch(), head_seq: Seq(9) }),
         Answer::Left(Left { deleted: true }),
         Answer::Rooms(RoomList { rooms: vec![summary()], next: Some(room()) }),
