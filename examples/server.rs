@@ -353,6 +353,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
+        limits.invite_codes = None;
     }
     Ok(Chat::builder(store)
         .blobs(blobs)

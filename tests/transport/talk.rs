@@ -197,6 +197,31 @@ pub(crate) async fn who_has_read_a_message_is_listed(stage: Stage) {
     assert_eq!((&last["readers"], &last["next"]), (&json!([]), &json!(null)));
 }
 
+pub(crate) async fn a_link_is_made_looked_at_used_and_revoked(stage: Stage) {
+    let (mut ann, mut ben) = (stage.peer("ann").await, stage.peer("ben").await);
+    let made = ann.done("create_room", json!({ "kind": "private", "name": "tea" })).await;
+    let room = made["room"].clone();
+    let asked = json!({ "room": room, "uses": 1 });
+    let link = ann.done("create_invite_link", asked.clone()).await;
+    let code = link["code"].clone();
+    assert_eq!(ben.done("invitation", json!({ "code": code })).await["name"], "tea");
+    assert_eq!(ben.refused("create_invite_link", asked).await, "not_found");
+    let entered = ben.done("accept_invite", json!({ "code": code })).await;
+    assert_eq!(entered["room"], room);
+    let again = ben.done("accept_invite", json!({ "code": code })).await;
+    assert_eq!(again["head_seq"], entered["head_seq"]);
+    let mut cat = stage.peer("cat").await;
+    assert_eq!(cat.refused("accept_invite", json!({ "code": code })).await, "not_found");
+    assert_eq!(ben.refused("invite_links", json!({ "room": room })).await, "forbidden");
+    let other = ann.done("create_invite_link", json!({ "room": room })).await;
+    let links = ann.done("invite_links", json!({ "room": room })).await;
+    assert_eq!(links["links"].as_array().map(Vec::len), Some(1), "one is used up");
+    let of = json!({ "room": room, "link": other["link"] });
+    ann.done("revoke_invite_link", of.clone()).await;
+    assert_eq!(ann.refused("revoke_invite_link", of).await, "not_found");
+    assert_eq!(cat.refused("invitation", json!({ "code": other["code"] })).await, "not_found");
+}
+
 pub(crate) async fn signals_reach_the_others_and_are_not_kept(stage: Stage) {
     let room = stage.room_of(&["ann", "ben"]).await;
     let mut ann = stage.peer("ann").await;

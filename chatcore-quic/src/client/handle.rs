@@ -8,8 +8,8 @@ use chatcore::id::{ClientMsgId, MessageId, RoomId, Seq};
 use chatcore::log::{Cursor, Draft, HistoryPage};
 use chatcore::protocol::Encoding;
 use chatcore::protocol::frame::{
-    Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, MemberList, Members, PinList, Pins,
-    Request, RequestId, Rooms, Search, Send, Signal, Token,
+    Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, MemberList, Members, PinList,
+    Pins, Request, RequestId, Rooms, Search, Send, Signal, Token,
 };
 use chatcore::protocol::limits::Announced;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};

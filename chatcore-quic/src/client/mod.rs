@@ -51,6 +51,7 @@ mod driver;
 mod error;
 mod files;
 mod handle;
+mod invites;
 pub mod link;
 mod quic;
 mod state;

@@ -6,6 +6,7 @@
 mod accounts;
 mod attachments;
 mod endpoint;
+mod invites;
 mod me;
 mod members;
 mod messages;
@@ -37,6 +38,7 @@ fn endpoints() -> Vec<Endpoint> {
         users::endpoints(),
         rooms::endpoints(),
         members::endpoints(),
+        invites::endpoints(),
         messages::endpoints(),
         search::endpoints(),
         attachments::endpoints(),

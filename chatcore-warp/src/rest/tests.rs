@@ -624,3 +624,31 @@ async fn slow_mode_says_how_long_to_wait() {
     let shown = server.ok(&as_bob, "GET", &room, Value::Null).await;
     assert_eq!(shown["slow_mode"], 3_600);
 }
+
+#[tokio::test]
+async fn link_brings_a_stranger_into_a_private_room() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "private", "name": "cellar"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    let links = format!("/rooms/{room}/invite-links");
+    let link = server.ok(&as_ann, "POST", &links, json!({"uses": 1})).await;
+    let code = json!({"code": link["code"]});
+    let shown = server.ok("", "POST", "/invites/show", code.clone()).await;
+    assert_eq!(shown, json!({"name": "cellar"}), "and nothing else");
+    assert_eq!(server.call("", "POST", "/invites/accept", code.clone()).await.status, 401);
+    let entered = server.ok(&as_bob, "POST", "/invites/accept", code.clone()).await;
+    assert_eq!(entered["room"], json!(room));
+    assert_eq!(server.get(&as_bob, &links).await.status, 403);
+    assert_eq!(server.ok(&as_ann, "GET", &links, Value::Null).await, json!({"links": []}));
+    assert_eq!(server.call("", "POST", "/invites/show", code).await.status, 404);
+    let other = server.ok(&as_ann, "POST", &links, json!({})).await;
+    let listed = server.ok(&as_ann, "GET", &links, Value::Null).await;
+    assert_eq!((&listed["links"][0]["link"], &listed["links"][0]["code"]), (&other["link"], &Value::Null));
+    server.ok(&as_ann, "DELETE", &format!("{links}/{}", text(&other["link"])), Value::Null).await;
+    let gone = server.call("", "POST", "/invites/show", json!({"code": other["code"]})).await;
+    assert_eq!(gone.json()["code"], "not_found");
+    let far = json!({"expires_at": 9_007_199_254_740_991_i64});
+    assert_eq!(server.call(&as_ann, "POST", &links, far).await.json()["field"], "expires_at");
+}

@@ -17,7 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub use builder::ChatBuilder;
-pub use caller::{Caller, Created, Hit, Left, Readers, SearchQuery, SearchResult, Sent};
+pub use caller::{
+    Caller, Created, Hit, Invitation, InviteLinkSummary, Left, MadeInviteLink, Readers,
+    SearchQuery, SearchResult, Sent,
+};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
 pub use stats::{Stats, StatsQuery};
@@ -60,6 +63,7 @@ struct Inner {
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
     turns: Throttle,
+    invite_codes: Throttle,
     lanes: mentions::Lanes,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,

@@ -7,7 +7,10 @@ use crate::error::{Error, Invalid};
 use crate::hub::Subscription;
 use crate::id::RoomId;
 use crate::log::Cursor;
-use crate::protocol::frame::{Answer, Changed, Failure, MemberList, PinList, Request, RoomList, Rooms};
+use crate::protocol::frame::{
+    Answer, Changed, Failure, InviteLinkList, MemberList, PinList, Request, RoomList, Rooms,
+    UseInvite,
+};
 use crate::protocol::session::{Authenticated, Reply};
 use crate::room::MemberAction;
 use crate::store::RoomFilter;
@@ -77,6 +80,22 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
             let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
             let members = caller.members(&room, body.after.as_ref(), limit).await?;
             Answer::Members(MemberList::page(members, limit))
+        }
+        Request::CreateInviteLink { room, body } => {
+            Answer::InviteLink(caller.create_invite_link(&room, body.into()).await?)
+        }
+        Request::InviteLinks { room } => {
+            Answer::InviteLinks(InviteLinkList { links: caller.invite_links(&room).await? })
+        }
+        Request::RevokeInviteLink { room, link } => {
+            changed(caller.revoke_invite_link(&room, &link).await?)
+        }
+        // What one user tries is bounded, from wherever.
+        Request::Invitation(UseInvite { code }) => {
+            Answer::Invitation(caller.invitation(&code, None).await?)
+        }
+        Request::AcceptInvite(UseInvite { code }) => {
+            Answer::Room(caller.accept_invite(&code, None).await?)
         }
         Request::Pins { room, body } => {
             let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));

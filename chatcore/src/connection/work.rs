@@ -164,6 +164,8 @@ fn reads(request: &Request) -> bool {
             | Request::Search(_)
             | Request::Members { .. }
             | Request::Pins { .. }
+            | Request::InviteLinks { .. }
+            | Request::Invitation(_)
             | Request::Readers { .. }
             | Request::Subscribe { .. }
             | Request::Auth { .. }

@@ -295,7 +295,7 @@ struct Moved {
 impl Moved {
     fn by(entry: &Entry) -> Option<Self> {
         let (user, state) = match &entry.body {
-            Body::Enter {} => (&entry.user, Membership::Joined),
+            Body::Enter { .. } => (&entry.user, Membership::Joined),
             Body::Leave {} => (&entry.user, Membership::Left),
             Body::Invite { target } => (target, Membership::Invited),
             Body::Kick { target, .. } => (target, Membership::Kicked),

@@ -46,6 +46,8 @@
 //! | `history` `{id, room, before \| after \| around, limit?}` | messages as they stand now, oldest first; without an anchor the newest; fewer than `limit` where they are long: `found_oldest` and `found_newest` say whether there is more |
 //! | `search` `{id, query?, room?, from?, after?, limit?}` | messages that the caller may read, the newest first: `{hits, next?, behind?}`; see [`SearchQuery`](crate::chat::SearchQuery) |
 //! | `members` `{id, room, after?, limit?}` | who is in a room, and how far each has read: `{members, next?}` |
+//! | `create_invite_link` `{id, room, expires_at?, uses?}` · `invite_links` `{id, room}` · `revoke_invite_link` `{id, room, link}` | links by which people come in, for moderators: `{link, code, …}`, the code this once; `{links}` |
+//! | `invitation` `{id, code}` · `accept_invite` `{id, code}` | where such a link leads: `{name}`; comes in by it, as `enter` does |
 //! | `pins` `{id, room, after?, limit?}` | its pinned messages as they stand now, oldest first: `{pinned, next?}` |
 //! | `readers` `{id, room, message_id, after?, limit?}` | who has read a message, its author left out: `{readers, next?}` |
 //! | `mark_read` `{id, room, seq}` | forward only |

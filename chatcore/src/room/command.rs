@@ -2,10 +2,10 @@
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Invalid};
-use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, ClientMsgId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::Draft;
-use crate::room::{Rejection, Role, RoomKind};
+use crate::room::{InviteHash, InviteLink, Rejection, Role, RoomKind};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,12 @@ pub enum Action {
         /// What.
         what: MemberAction,
     },
+    /// Make a link by which people come in.
+    AddInviteLink(InviteLink),
+    /// Take such a link back.
+    RevokeInviteLink(InviteLinkId),
+    /// Come in by the link with this code.
+    EnterByLink(InviteHash),
     /// Describe the room anew.
     Update(RoomUpdate),
     /// Move the caller's marks forward.
@@ -303,6 +309,8 @@ pub struct Needs {
     pub successors: bool,
     /// The count of messages up to here.
     pub n_at: Option<Seq>,
+    /// The links by which people come in.
+    pub invite_links: bool,
 }
 
 impl Command {
@@ -346,6 +354,11 @@ impl Command {
                 // Only the host can send an owner out; then another one must take over.
                 needs.successors = self.actor == Actor::System
                     && matches!(what, MemberAction::Kick { .. } | MemberAction::Ban { .. });
+            }
+            Action::AddInviteLink(_) | Action::RevokeInviteLink(_) => needs.invite_links = true,
+            Action::EnterByLink(_) => {
+                needs.invite_links = true;
+                needs.joined_counts.extend(actor);
             }
             Action::Update(_) => {}
             Action::Mark { read, .. } => needs.n_at = *read,

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Access, Actor, Member, Rejection, Room};
+use super::{Access, Actor, InviteLink, Member, Rejection, Room};
 use crate::clock::Timestamp;
-use crate::id::{AttachmentId, Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, Epoch, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::log::{AttachmentRef, Body, Entry};
 
 /// All that a batch of commands needs, loaded under lock.
@@ -57,6 +57,8 @@ pub struct View {
     pub reactions: HashMap<MessageId, ReactionState>,
     /// Counts of messages at the places asked for.
     pub n_at: HashMap<Seq, u64>,
+    /// The links by which people come in.
+    pub invite_links: BTreeMap<InviteLinkId, InviteLink>,
 }
 
 /// A message as it stands now.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room};
+use crate::room::{InviteHash, InviteLink, Member, Room};
 
 /// Which rooms to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,14 @@ pub trait RoomStore: std::fmt::Debug + Send + Sync + 'static {
         after: Option<&UserId>,
         limit: u32,
     ) -> Result<Vec<Member>, StoreError>;
+
+    /// The invite links of a room, those that are over among them, in the order of their ids. There
+    /// are no more than [`Limits::invite_links`](crate::limits::Limits::invite_links).
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError>;
+
+    /// The link with this hash, and its room; none if there is none.
+    async fn invited_to(&self, hash: &InviteHash)
+    -> Result<Option<(Room, InviteLink)>, StoreError>;
 
     /// Counts of all that was ever made.
     async fn counts(&self) -> Result<RoomCounts, StoreError>;

@@ -47,6 +47,8 @@ async fn knock(
         "history": caller.history(room, newest(10)),
         "log": caller.log(room, Seq::START, 10),
         "message": caller.message(room, message),
+        "links": caller.invite_links(room),
+        "make a link": caller.create_invite_link(room, Default::default()),
         "pins": caller.pinned(room, Seq::START, 10),
         "readers": caller.readers(room, message, None, 10),
         "subscribe": caller.subscribe(room, start()),

@@ -2,6 +2,7 @@
 
 mod caps;
 mod hidden;
+mod invites;
 mod power;
 mod races;
 mod search;

@@ -33,6 +33,9 @@ impl Call {
             | Request::Members { .. }
             | Request::Pins { .. }
             | Request::Readers { .. }
+            | Request::InviteLinks { .. }
+            | Request::Invitation(_)
+            | Request::AcceptInvite(_)
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

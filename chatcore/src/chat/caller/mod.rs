@@ -1,11 +1,13 @@
 //! What someone does with rooms.
 
+mod invites;
 mod read;
 mod readers;
 mod search;
 
 use std::sync::PoisonError;
 
+pub use invites::{Invitation, InviteLinkSummary, MadeInviteLink};
 pub use readers::Readers;
 pub use search::{Hit, SearchQuery, SearchResult};
 

@@ -79,6 +79,15 @@ fn request(op: &str, mut f: Fields) -> Result<Option<Request>, FieldError> {
         "send" => Request::Send { room: f.take("room")?, body: f.rest()? },
         "history" => Request::History { room: f.take("room")?, body: f.rest()? },
         "members" => Request::Members { room: f.take("room")?, body: f.rest()? },
+        "create_invite_link" => {
+            Request::CreateInviteLink { room: f.take("room")?, body: f.rest()? }
+        }
+        "invite_links" => Request::InviteLinks { room: f.last("room")? },
+        "revoke_invite_link" => {
+            Request::RevokeInviteLink { room: f.take("room")?, link: f.last("link")? }
+        }
+        "invitation" => Request::Invitation(f.rest()?),
+        "accept_invite" => Request::AcceptInvite(f.rest()?),
         "pins" => Request::Pins { room: f.take("room")?, body: f.rest()? },
         "readers" => Request::Readers {
             room: f.take("room")?,

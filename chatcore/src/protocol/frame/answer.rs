@@ -3,7 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::chat::{Created, Left, MemberSummary, Readers, RoomSummary, SearchResult, Sent};
+use crate::chat::{
+    Created, Invitation, InviteLinkSummary, Left, MadeInviteLink, MemberSummary, Readers,
+    RoomSummary, SearchResult, Sent,
+};
 use crate::clock::Timestamp;
 use crate::id::{Epoch, RoomId, Seq, UserId};
 use crate::log::{HistoryPage, Message};
@@ -16,9 +19,9 @@ use crate::log::{HistoryPage, Message};
 pub enum Answer {
     /// To `send`, `edit` and `delete`.
     Sent(Sent),
-    /// To `react`, `unreact`, `pin`, `unpin`, `update_room` and `member`.
+    /// To `react`, `unreact`, `pin`, `unpin`, `update_room`, `member` and `revoke_invite_link`.
     Changed(Changed),
-    /// To `create_room` and `enter`.
+    /// To `create_room`, `enter` and `accept_invite`.
     Room(Created),
     /// To `leave`.
     Left(Left),
@@ -32,6 +35,12 @@ pub enum Answer {
     Pins(PinList),
     /// To `readers`.
     Readers(Readers),
+    /// To `create_invite_link`.
+    InviteLink(MadeInviteLink),
+    /// To `invite_links`.
+    InviteLinks(InviteLinkList),
+    /// To `invitation`.
+    Invitation(Invitation),
     /// To `search`.
     Found(SearchResult),
     /// To `subscribe`.
@@ -60,6 +69,12 @@ impl<'de> Deserialize<'de> for Answer {
             read(fields, Self::Subscribed)
         } else if has("hits") {
             read(fields, Self::Found)
+        } else if has("code") {
+            read(fields, Self::InviteLink)
+        } else if has("links") {
+            read(fields, Self::InviteLinks)
+        } else if has("name") {
+            read(fields, Self::Invitation)
         } else if has("pinned") {
             read(fields, Self::Pins)
         } else if has("readers") {
@@ -121,6 +136,14 @@ impl MemberList {
         let next = members.last().filter(|_| full).map(|member| member.user.clone());
         Self { members, next }
     }
+}
+
+/// Links by which people come into a room, and that are good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InviteLinkList {
+    /// In the order of their ids.
+    pub links: Vec<InviteLinkSummary>,
 }
 
 /// Pinned messages of a room, as they stand now.

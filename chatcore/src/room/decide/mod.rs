@@ -1,5 +1,6 @@
 //! The rules: what becomes of a command, given what is known of the room.
 
+mod invite_links;
 mod membership;
 mod message;
 mod moderation;
@@ -79,6 +80,9 @@ pub(super) fn decide(
         Action::React { message, emoji, on } => message::react(&case, message, emoji, *on),
         Action::Pin { message, on } => message::pin(&case, message, *on),
         Action::Member { target, what } => moderation::act(&case, target, what),
+        Action::AddInviteLink(link) => invite_links::add(&case, link),
+        Action::RevokeInviteLink(link) => invite_links::revoke(&case, link),
+        Action::EnterByLink(hash) => invite_links::enter(&case, hash),
         Action::Update(update) => moderation::update(&case, update),
         Action::Mark { read, delivered } => membership::mark(&case, *read, *delivered),
     }

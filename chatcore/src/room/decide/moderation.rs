@@ -115,7 +115,7 @@ fn role(case: &Case<'_>) -> Option<Role> {
     }
 }
 
-fn require(case: &Case<'_>, needs: Role) -> Result<(), Rejection> {
+pub(super) fn require(case: &Case<'_>, needs: Role) -> Result<(), Rejection> {
     match role(case) {
         Some(role) if role < needs => Err(Rejection::RoleTooLow { needs }),
         _ => Ok(()),

@@ -6,11 +6,12 @@ use std::ops::Bound;
 use async_trait::async_trait;
 
 use super::{MemoryStore, lock};
-use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{Epoch, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry, Message, Reaction};
 use crate::room::{
-    Changes, Command, Member, MessageState, Plan, PriorSend, ReactionCount, Room, View, Views, plan,
+    Changes, Command, InviteHash, InviteLink, Member, MessageState, Plan, PriorSend, ReactionCount,
+    Room, View, Views, plan,
 };
 use crate::store::{Committed, LogStore, Run, StoreError, Toward};
 
@@ -21,6 +22,8 @@ pub(super) struct Logs {
     pub(super) joined: HashMap<UserId, BTreeSet<RoomId>>,
     pub(super) messages_ever: u64,
     pub(super) runs: Vec<Run>,
+    /// By what is kept of their codes.
+    pub(super) invites: HashMap<InviteHash, (RoomId, InviteLinkId)>,
 }
 
 /// One room, with all that hangs on it.
@@ -34,6 +37,7 @@ pub(super) struct RoomLog {
     /// Places of messages, in order.
     messages: Vec<Seq>,
     sends: HashMap<MessageId, PriorSend>,
+    pub(super) invite_links: BTreeMap<InviteLinkId, InviteLink>,
     pins: BTreeSet<Seq>,
     /// By place and emoji: since when, and whose.
     reactions: BTreeMap<Seq, BTreeMap<String, (Seq, BTreeSet<UserId>)>>,
@@ -48,6 +52,7 @@ impl RoomLog {
             base: 0,
             messages: Vec::new(),
             sends: HashMap::new(),
+            invite_links: BTreeMap::new(),
             pins: BTreeSet::new(),
             reactions: BTreeMap::new(),
         }
@@ -126,6 +131,9 @@ impl RoomLog {
             let n = self.messages.partition_point(|m| *m <= seq);
             let before = self.room.head_n - self.messages.len() as u64;
             view.n_at.insert(seq, before + n as u64);
+        }
+        if needs.invite_links {
+            view.invite_links.clone_from(&self.invite_links);
         }
         if needs.successors {
             let mut heirs: Vec<_> = self.members.values().filter(|m| m.joined()).collect();
@@ -222,6 +230,22 @@ impl Logs {
         for ((room, id), send) in &changes.sends {
             if let Some(log) = self.rooms.get_mut(room) {
                 log.sends.insert(id.clone(), send.clone());
+            }
+        }
+        for room in changes.rooms.values().filter(|room| room.deleted_at.is_some()) {
+            let Some(log) = self.rooms.get_mut(&room.id) else { continue };
+            for link in std::mem::take(&mut log.invite_links).into_values() {
+                self.invites.remove(&link.hash);
+            }
+        }
+        for ((room, id), link) in &changes.invite_links {
+            let Some(log) = self.rooms.get_mut(room) else { continue };
+            if let Some(old) = log.invite_links.remove(id) {
+                self.invites.remove(&old.hash);
+            }
+            if let Some(link) = link {
+                self.invites.insert(link.hash, (room.clone(), id.clone()));
+                log.invite_links.insert(id.clone(), link.clone());
             }
         }
         for ((room, seq), on) in &changes.pins {

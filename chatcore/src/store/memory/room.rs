@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, lock};
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room, RoomKind, Standing};
+use crate::room::{InviteHash, InviteLink, Member, Room, RoomKind, Standing};
 use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
 
 #[async_trait]
@@ -65,6 +65,24 @@ impl RoomStore for MemoryStore {
             .take(limit as usize)
             .cloned()
             .collect())
+    }
+
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError> {
+        let logs = lock(&self.logs);
+        let log = logs.rooms.get(room);
+        Ok(log.map(|log| log.invite_links.values().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn invited_to(
+        &self,
+        hash: &InviteHash,
+    ) -> Result<Option<(Room, InviteLink)>, StoreError> {
+        let logs = lock(&self.logs);
+        let found = logs.invites.get(hash).and_then(|(room, id)| {
+            let log = logs.rooms.get(room)?;
+            Some((log.room.clone(), log.invite_links.get(id)?.clone()))
+        });
+        Ok(found)
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

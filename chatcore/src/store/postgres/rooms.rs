@@ -8,8 +8,8 @@ use super::error::failed;
 use super::rows::Fields;
 use super::sql::Args;
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room};
-use crate::store::sql::rows::{member_columns, room_columns};
+use crate::room::{InviteHash, InviteLink, Member, Room};
+use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
 use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
@@ -52,6 +52,20 @@ const MEMBERS: &str = concat!(
     " FROM $.rooms r JOIN $.members m ON m.room = r.pk \
      WHERE r.id = $1 AND r.deleted_at IS NULL AND m.standing = 1 AND m.user > $2 \
      ORDER BY m.user LIMIT $3"
+);
+
+const INVITE_LINKS: &str = concat!(
+    "SELECT ",
+    invite_link_columns!(),
+    " FROM $.rooms r JOIN $.invite_links i ON i.room = r.pk WHERE r.id = $1 ORDER BY i.id"
+);
+
+const INVITED_TO: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    ", ",
+    invite_link_columns!(),
+    " FROM $.invite_links i JOIN $.rooms r ON r.pk = i.room WHERE i.hash = $1"
 );
 
 /// What has its place in the order of commits, and what waits for one: of one moment.
@@ -104,6 +118,21 @@ impl RoomStore for PostgresStore {
         rows.iter().map(|row| Fields::of(row).member()).collect()
     }
 
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError> {
+        let args = Args::default().bind(room.as_str().to_owned()).done()?;
+        let rows = self.client.read(INVITE_LINKS, args).await?;
+        rows.iter().map(|row| Fields::of(row).invite_link()).collect()
+    }
+
+    async fn invited_to(
+        &self,
+        hash: &InviteHash,
+    ) -> Result<Option<(Room, InviteLink)>, StoreError> {
+        let args = Args::default().bind(hex(hash.as_bytes())).done()?;
+        let rows = self.client.read(INVITED_TO, args).await?;
+        rows.first().map(room_and_link).transpose()
+    }
+
     async fn counts(&self) -> Result<RoomCounts, StoreError> {
         let rows = self.client.read(COUNTS, PgArguments::default()).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound).map_err(failed)?;
@@ -115,4 +144,9 @@ impl RoomStore for PostgresStore {
 fn room_and_member(row: &PgRow) -> Result<(Room, Option<Member>), StoreError> {
     let mut row = Fields::of(row);
     Ok((row.room()?, row.maybe_member()?))
+}
+
+fn room_and_link(row: &PgRow) -> Result<(Room, InviteLink), StoreError> {
+    let mut row = Fields::of(row);
+    Ok((row.room()?, row.invite_link()?))
 }

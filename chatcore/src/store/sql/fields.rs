@@ -93,6 +93,18 @@ macro_rules! fields {
                 if absent { Ok(None) } else { self.member().map(Some) }
             }
 
+            pub(super) fn invite_link(&mut self) -> Result<InviteLink, StoreError> {
+                invite_link_from((
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                ))
+            }
+
             pub(super) fn entry(
                 &mut self,
                 room: &RoomId,

@@ -3,9 +3,9 @@
 use super::corrupt;
 use crate::account::{NameKind, Purpose};
 use crate::clock::Timestamp;
-use crate::id::{ClientMsgId, Epoch, RoomId, Seq, UserId};
+use crate::id::{ClientMsgId, Epoch, InviteLinkId, RoomId, Seq, UserId};
 use crate::log::{Body, Entry};
-use crate::room::{Marks, Member, Role, Room, RoomKind, Standing};
+use crate::room::{InviteHash, InviteLink, Marks, Member, Role, Room, RoomKind, Standing};
 use crate::store::StoreError;
 
 /// The columns of [`Fields::room`], of a table or alias `r`.
@@ -28,7 +28,13 @@ macro_rules! entry_columns {
         "l.seq, l.n, l.user, l.ts, l.client_msg_id, l.body"
     };
 }
-pub(in crate::store) use {entry_columns, member_columns, room_columns};
+/// The columns of [`Fields::invite_link`], of `i`.
+macro_rules! invite_link_columns {
+    () => {
+        "i.id, i.hash, i.created_by, i.created_at, i.expires_at, i.uses, i.used"
+    };
+}
+pub(in crate::store) use {entry_columns, invite_link_columns, member_columns, room_columns};
 
 /// The values of `room_columns`.
 pub(in crate::store) type RoomCells = (
@@ -116,6 +122,23 @@ pub(in crate::store) fn entry_from(
         n: n.map(unsigned).transpose()?,
         client_msg_id: client_msg_id.map_err(corrupt)?,
         body: serde_json::from_str::<Body>(&body).map_err(corrupt)?,
+    })
+}
+
+/// The values of `invite_link_columns`. What is kept of a code is in hexadecimal.
+pub(in crate::store) type InviteLinkCells = (String, String, String, i64, i64, Option<i64>, i64);
+
+pub(in crate::store) fn invite_link_from(
+    (id, hash, created_by, created_at, expires_at, uses, used): InviteLinkCells,
+) -> Result<InviteLink, StoreError> {
+    Ok(InviteLink {
+        id: InviteLinkId::parse(&id).map_err(corrupt)?,
+        hash: InviteHash::from_bytes(unhex(&hash)?),
+        created_by: UserId::parse(&created_by).map_err(corrupt)?,
+        created_at: Timestamp(created_at),
+        expires_at: Timestamp(expires_at),
+        uses: uses.map(unsigned).transpose()?,
+        used: unsigned(used)?,
     })
 }
 

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use super::corrupt;
 use super::rows::{
-    EntryCells, MemberCells, RoomCells, entry_from, hex, member_from, room_from, unhex,
+    EntryCells, InviteLinkCells, MemberCells, RoomCells, entry_from, hex, invite_link_from,
+    member_from, room_from, unhex,
 };
 use crate::clock::Timestamp;
 use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
@@ -60,6 +61,7 @@ pub(in crate::store) struct Questions {
     reactions: Vec<(RoomId, MessageId, UserId)>,
     pub(in crate::store) counts_at: Vec<(RoomId, Seq)>,
     successors: Vec<RoomId>,
+    invite_links: Vec<RoomId>,
     pub(in crate::store) joined: Vec<UserId>,
     uploads: Vec<AttachmentId>,
     /// Where messages stand that are not in `sends` yet.
@@ -97,13 +99,14 @@ pub(in crate::store) enum Part {
     Reactions,
     CountsAt,
     Successors,
+    InviteLinks,
     Joined,
     Uploads,
 }
 
 impl Part {
     #[cfg(test)]
-    pub(in crate::store) const ALL: [Self; 9] = [
+    pub(in crate::store) const ALL: [Self; 10] = [
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -111,6 +114,7 @@ impl Part {
         Self::Reactions,
         Self::CountsAt,
         Self::Successors,
+        Self::InviteLinks,
         Self::Joined,
         Self::Uploads,
     ];
@@ -136,6 +140,9 @@ impl Questions {
             if needs.successors {
                 all.successors.push(room.clone());
             }
+            if needs.invite_links {
+                all.invite_links.push(room.clone());
+            }
         }
         once(&mut all.rooms);
         once(&mut all.members);
@@ -144,6 +151,7 @@ impl Questions {
         once(&mut all.reactions);
         once(&mut all.counts_at);
         once(&mut all.successors);
+        once(&mut all.invite_links);
         once(&mut all.joined);
         once(&mut all.uploads);
         all
@@ -158,6 +166,7 @@ impl Questions {
             && self.reactions.is_empty()
             && self.counts_at.is_empty()
             && self.successors.is_empty()
+            && self.invite_links.is_empty()
             && self.joined.is_empty()
             && self.uploads.is_empty()
     }
@@ -180,6 +189,7 @@ impl Questions {
         asking.extend(Question::about(Part::CountsAt, &self.counts_at)?);
         let successors = Question::about(Part::Successors, &self.successors)?;
         asking.extend(successors.map(|question| Question { most: Some(most), ..question }));
+        asking.extend(Question::about(Part::InviteLinks, &self.invite_links)?);
         asking.extend(Question::about(Part::Joined, &self.joined)?);
         asking.extend(Question::about(Part::Uploads, &self.uploads)?);
         Ok(asking)
@@ -217,6 +227,13 @@ impl Questions {
             Part::Successors => {
                 for (index, cells) in rows::<(usize, MemberCells)>(answer)? {
                     known(asked(&self.successors, index)?, member_from(cells)?, views, before)?;
+                }
+            }
+            Part::InviteLinks => {
+                for (index, cells) in rows::<(usize, InviteLinkCells)>(answer)? {
+                    let link = invite_link_from(cells)?;
+                    let room = asked(&self.invite_links, index)?;
+                    view(views, room)?.invite_links.insert(link.id.clone(), link);
                 }
             }
             Part::Sends => {

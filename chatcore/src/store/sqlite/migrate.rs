@@ -11,7 +11,14 @@ use crate::store::sql::schema::{Migration, migrations, to_do};
 /// All steps, in order. One that was released is never changed; what is to be otherwise is a new one.
 const MIGRATIONS: &[Migration] = migrations!(
     "sqlite",
-    ["0001_rooms", "0002_accounts", "0003_attachments", "0004_mentions", "0005_slow_mode"]
+    [
+        "0001_rooms",
+        "0002_accounts",
+        "0003_attachments",
+        "0004_mentions",
+        "0005_slow_mode",
+        "0011_invite_links",
+    ]
 );
 
 /// Brings the schema to the version of this build, each step in a transaction of its own.

@@ -13,6 +13,7 @@ use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::{Runs, Stretch};
 use crate::store::sql::views::Before;
 
+mod links;
 mod messages;
 
 /// What a commit writes.
@@ -172,6 +173,7 @@ impl<'a> Writing<'a> {
         self.joined(&mut script, &mut checks);
         self.entries(&mut script)?;
         self.messages(&mut script, &mut checks)?;
+        self.links(&mut script)?;
         checks.end(&mut script);
         Ok(script)
     }

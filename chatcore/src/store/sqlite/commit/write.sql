@@ -83,3 +83,19 @@ CREATE TEMP TRIGGER messages_written_at_once INSTEAD OF INSERT ON messages_writt
     UPDATE attachments SET state = 6 WHERE state = 3 AND room IN (
       SELECT value FROM jsonb_each(NEW.ended));
 END;
+
+-- Links by which people come into rooms, and the rooms that come to their end.
+CREATE TEMP VIEW links_written (links, links_gone, ended) AS SELECT NULL, NULL, NULL;
+
+CREATE TEMP TRIGGER links_written_at_once INSTEAD OF INSERT ON links_written BEGIN
+    INSERT INTO invite_links (room, id, hash, created_by, created_at, expires_at, uses, used)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7
+    FROM jsonb_each(NEW.links) WHERE true
+    ON CONFLICT (room, id) DO UPDATE SET used = excluded.used;
+
+    DELETE FROM invite_links WHERE (room, id) IN (
+      SELECT value ->> 0, value ->> 1 FROM jsonb_each(NEW.links_gone));
+
+    DELETE FROM invite_links WHERE room IN (SELECT value FROM jsonb_each(NEW.ended));
+END;
