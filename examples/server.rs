@@ -17,6 +17,7 @@ use chatcore::Chat;
 use chatcore::account::{AccountSettings, RateLimits, Secret};
 use chatcore::attachment::AttachmentLimits;
 use chatcore::attachment::blobs::{BlobStore, FileBlobs};
+use chatcore::chat::ChatBuilder;
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
 use chatcore::mail::{Mailer, OutboxMailer};
@@ -49,7 +50,7 @@ struct Options {
 
     /// Where accounts, rooms and messages are kept: `sqlite:PATH`, `memory:`, or with `--features
     /// postgres` `postgres://USER:PASSWORD@HOST/DATABASE` [default: sqlite:DATA/chat.db]
-    #[arg(long, env = "CHATCORE_STORE", value_name = "URL")]
+    #[arg(long, env = "CHATCORE_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
     /// Where the bytes of files are kept: `file:DIR`, `memory:`, or, with `--features s3`,
@@ -63,8 +64,15 @@ struct Options {
           value_parser = clap::value_parser!(u64).range(1..=10_240))]
     max_file: u64,
 
-    /// How nodes tell each other what happens; with one node, `local:`.
-    #[arg(long, env = "CHATCORE_BUS", default_value = "local:", value_name = "URL")]
+    /// How nodes over one store tell each other what happens: with one node, `local:`; with several over
+    /// PostgreSQL and `--features nats`, `nats://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`
+    #[arg(
+        long,
+        env = "CHATCORE_BUS",
+        default_value = "local:",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     bus: String,
 
     /// Who carries mail: `outbox:DIR` writes it into a folder and prints its codes; with
@@ -72,6 +80,22 @@ struct Options {
     /// `smtp:` does so with STARTTLS [default: outbox:DATA/outbox]
     #[arg(long, env = "CHATCORE_MAIL", value_name = "URL", hide_env_values = true)]
     mail: Option<String>,
+
+    /// With `--features webhook`: where to post what is said, over HTTPS or HTTP; needs
+    /// --webhook-secret-file. Any address may be named, inner ones too
+    #[arg(
+        long,
+        env = "CHATCORE_WEBHOOK",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "webhook_secret_file"
+    )]
+    webhook: Option<String>,
+
+    /// The secrets that webhooks are signed with, a line each (the new one and the old one while they are
+    /// exchanged): 24 to 64 bytes in Base64, as `openssl rand -base64 32` makes them.
+    #[arg(long, env = "CHATCORE_WEBHOOK_SECRET_FILE", value_name = "FILE", requires = "webhook")]
+    webhook_secret_file: Option<PathBuf>,
 
     /// The address by which others reach this server, for links in mails [default: that of --http]
     #[arg(long, env = "CHATCORE_PUBLIC_URL", value_name = "URL")]
@@ -312,15 +336,21 @@ async fn stop(chat: Chat) {
 
 /// The chat that the options describe.
 async fn app(options: &Options) -> Result<Chat, Fault> {
-    if options.bus != "local:" {
-        return Err(format!("there is no bus `{}`: use `local:`", options.bus).into());
-    }
     make_private_dir(&options.data)?;
     let under = |name: &str| options.data.join(name);
 
     let url = options.store.clone();
     let url = url.unwrap_or_else(|| format!("sqlite:{}", under("chat.db").display()));
+    // Before the store is opened: nobody shall write to one that looks shared and is not.
+    if options.bus != "local:" && !is_shared(&url) {
+        return Err(
+            "--bus: no other node can open this store, which is of this process or this machine \
+                    alone: use --store postgres://…, or leave --bus at `local:`"
+                .into(),
+        );
+    }
     let store = chatcore::store::open(&url).await.map_err(|e| with_causes("--store", &e))?;
+    let bus = chatcore::bus::open(&options.bus).await.map_err(|e| with_causes("--bus", &e))?;
 
     let blobs: Arc<dyn BlobStore> = match options.blobs.as_deref() {
         None => Arc::new(FileBlobs::open(under("files")).await?),
@@ -355,7 +385,12 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         limits.turns_per_user = None;
         limits.invite_codes = None;
     }
-    Ok(Chat::builder(store)
+    let mut chat = Chat::builder(store);
+    if let (Some(url), Some(secrets)) = (&options.webhook, &options.webhook_secret_file) {
+        chat = webhook(chat, url, secrets)?;
+    }
+    Ok(chat
+        .bus(bus)
         .blobs(blobs)
         .mailer(mailer)
         .secret(secret(&under("secret"))?)
@@ -364,6 +399,32 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         .limits(limits)
         .build()
         .await?)
+}
+
+/// Whether several nodes can have the store open at once.
+fn is_shared(store: &str) -> bool {
+    matches!(store.split_once(':'), Some(("postgres" | "postgresql", _)))
+}
+
+/// Has everything told to a URL. Who starts a server may name any address.
+#[cfg(feature = "webhook")]
+fn webhook(chat: ChatBuilder, url: &str, secrets: &Path) -> Result<ChatBuilder, Fault> {
+    use chatcore::hook::webhook::{Webhook, WebhookOptions, WebhookSecret};
+    let text = String::from_utf8(read(secrets)?)
+        .map_err(|_| format!("--webhook-secret-file: {} is no text", secrets.display()))?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let secrets: Vec<_> = lines
+        .map(WebhookSecret::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|e| with_causes("--webhook-secret-file", &e))?;
+    let options = WebhookOptions::default().with_private_addresses();
+    let hook = Webhook::new(url, secrets, options).map_err(|e| with_causes("--webhook", &e))?;
+    Ok(chat.after_commit("webhook", Arc::new(hook)))
+}
+
+#[cfg(not(feature = "webhook"))]
+fn webhook(_: ChatBuilder, _: &str, _: &Path) -> Result<ChatBuilder, Fault> {
+    Err("--webhook: this build has no webhooks: run it with --features webhook".into())
 }
 
 /// Writes mail into a folder, and prints what is in it to be typed.

@@ -5,6 +5,8 @@
 //! what people say in a few busy rooms no longer fits through. So in the manner of TCP Veno (Fu and
 //! Liew 2003) a loss counts only if
 //!
+//! - it is the first: until then CUBIC doubles its window with each round trip, and only a loss says that
+//!   this was too much, also where what is too much is dropped at once (a policer); or
 //! - round trips have become longer, as they do where a queue has formed on the way; or
 //! - so much is lost that no radio explains it; or
 //! - nothing got through for long, or the network says itself that it is congested (ECN).
@@ -16,8 +18,10 @@ use std::time::{Duration, Instant};
 use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
 use quinn_proto::RttEstimator;
 
-/// A queue is one that makes a round trip longer by this, and by a quarter.
-const QUEUE: Duration = Duration::from_millis(5);
+/// A queue is one that makes a round trip longer by a quarter. Less than the first of these is no
+/// queue, as clocks and machines are not that even; more than the second is one however long the way is,
+/// as many that are full hold no more.
+const QUEUE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(12));
 /// More is lost than a radio loses: one byte of so many, in the last two round trips,
 const SHARE: u64 = 10;
 /// and so many bytes at least.
@@ -43,6 +47,8 @@ struct Discerner {
 /// What tells congestion from a bad line.
 #[derive(Clone, Copy, Debug, Default)]
 struct Signs {
+    /// CUBIC has given way once.
+    has_yielded: bool,
     /// There is a queue on the way.
     queued: bool,
     /// When the round trip began that is counted now.
@@ -72,7 +78,7 @@ impl Signs {
             self.last = std::mem::take(&mut self.this);
         }
         self.this.arrived += bytes;
-        self.queued = rtt.saturating_sub(least) > QUEUE.max(least / 4);
+        self.queued = rtt.saturating_sub(least) > (least / 4).clamp(QUEUE.0, QUEUE.1);
     }
 
     /// So much is lost. Whether that is for congestion.
@@ -80,7 +86,7 @@ impl Signs {
         self.this.lost += bytes;
         let lost = self.this.lost + self.last.lost;
         let all = lost + self.this.arrived + self.last.arrived;
-        self.queued || (lost >= MANY && lost * SHARE > all)
+        !self.has_yielded || self.queued || (lost >= MANY && lost * SHARE > all)
     }
 }
 
@@ -114,6 +120,7 @@ impl Controller for Discerner {
     fn on_congestion_event(&mut self, now: Instant, sent: Instant, persistent: bool, lost: u64) {
         let told_by_the_network = lost == 0;
         if self.signs.lost(lost) || persistent || told_by_the_network {
+            self.signs.has_yielded = true;
             self.cubic.on_congestion_event(now, sent, persistent, lost);
         }
     }
@@ -174,16 +181,34 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_not_a_full_one() {
-        let (after, before) = travel(2, TRIP + Duration::from_millis(20), 1_200);
-        assert_eq!(after, before);
+        let (after, before) = travel(2, TRIP + Duration::from_millis(11), 1_200);
+        assert_eq!(after, yielded_once(before));
         let (after, before) = travel(30, TRIP, 20);
-        assert_eq!(after, before, "too little to be in anybody's way");
+        assert_eq!(after, yielded_once(before), "too little to be in anybody's way");
+    }
+
+    /// What CUBIC makes of a window at a loss.
+    fn yielded_once(before: u64) -> u64 {
+        let now = Instant::now();
+        let mut cubic = Arc::new(CubicConfig::default()).build(now, 1_200);
+        assert_eq!(cubic.window(), before);
+        cubic.on_congestion_event(now + TRIP, now, false, 1_200);
+        assert!(cubic.window() < before);
+        cubic.window()
     }
 
     #[test]
     fn a_queue_is_given_way_to() {
-        let (after, before) = travel(1, TRIP + Duration::from_millis(30), 1_200);
+        let (after, before) = travel(1, TRIP + Duration::from_millis(13), 1_200);
         assert!(after < before / 2, "{after} of {before}");
+        // Nor is a short way's queue short of what it takes.
+        let mut signs = Signs::default();
+        let now = Instant::now();
+        let least = Duration::from_millis(2);
+        signs.arrived(now, now, 1_200, (least + Duration::from_millis(6), least));
+        assert!(signs.queued);
+        signs.arrived(now, now, 1_200, (least + Duration::from_millis(4), least));
+        assert!(!signs.queued, "but what a machine adds by itself");
     }
 
     #[test]

@@ -101,12 +101,32 @@ impl Metrics {
                 i64::try_from(traffic.deliveries()).unwrap_or(i64::MAX),
             ),
         ];
-        for (name, kind, help, value) in singles.into_iter().chain(of_chat) {
+        let of_bus = chat.bus().map(of_bus).into_iter().flatten();
+        for (name, kind, help, value) in singles.into_iter().chain(of_chat).chain(of_bus) {
             write_family(&mut text, name, kind, help);
             let _ = writeln!(text, "{name} {value}");
         }
         text
     }
+}
+
+type Single = (&'static str, &'static str, &'static str, i64);
+
+/// What a node among others counts of the bus.
+fn of_bus(bus: chatcore::bus::Report) -> [Single; 9] {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let counter = |name, help, value| (name, "counter", help, number(value));
+    [
+        ("chatcore_bus_up", "gauge", "Whether the bus is connected", i64::from(bus.up)),
+        ("chatcore_bus_topics", "gauge", "Topics followed", number(bus.topics as u64)),
+        counter("chatcore_bus_told_total", "Hints told to other nodes", bus.told),
+        counter("chatcore_bus_unsaid_total", "Hints that the bus did not take", bus.unsaid),
+        counter("chatcore_bus_heard_total", "Hints heard of other nodes", bus.heard),
+        counter("chatcore_bus_lost_total", "Hints lost because this node was slow", bus.lost),
+        counter("chatcore_bus_unreadable_total", "Hints that say nothing here", bus.unreadable),
+        counter("chatcore_bus_read_total", "Logs read for want of hints", bus.read),
+        counter("chatcore_bus_failed_total", "Times that the store was not reached", bus.failed),
+    ]
 }
 
 fn of(counter: &AtomicU64) -> i64 {
@@ -148,5 +168,10 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }
+        assert!(!text.contains("chatcore_bus"), "there is none");
+        let bus: Arc<dyn chatcore::bus::Bus> = Arc::new(chatcore::bus::MemoryBus::default());
+        let chat = Chat::builder(Arc::new(MemoryStore::new())).bus(bus).build().await.unwrap();
+        let text = metrics.render(&chat);
+        assert!(text.lines().any(|l| l == "chatcore_bus_up 1"), "{text}");
     }
 }

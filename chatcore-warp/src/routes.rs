@@ -48,6 +48,10 @@ fn operations(app: &App, router: Router) -> Router {
             let app = ready.clone();
             async move {
                 match app.chat.ready().await {
+                    // Without the bus all still arrives, a little later: others would be no readier.
+                    Ok(()) if app.chat.bus().is_some_and(|bus| !bus.up) => {
+                        reply::bytes(StatusCode::OK, text, "ready; the bus is down\n")
+                    }
                     Ok(()) => reply::bytes(StatusCode::OK, text, "ready\n"),
                     Err(error) => {
                         tracing::warn!(error = &error as &dyn std::error::Error, "not ready");

@@ -38,6 +38,8 @@
 //! | `postgres` | the store of `postgres:` URLs, over TLS too |
 //! | `s3` | blobs in S3, or in what speaks its protocol |
 //! | `smtp` | mail over SMTP |
+//! | `nats` | the bus of `nats:` URLs, between nodes over one store |
+//! | `webhook` | [telling another program](hook::webhook) over HTTP of what was committed |
 //! | `msgpack` | MessagePack frames beside JSON |
 //! | `schema` | JSON Schema of requests, answers and frames |
 //! | `testing` | conformance suites for stores of one's own, a clock to turn by hand |
@@ -46,10 +48,12 @@
 
 pub mod account;
 pub mod attachment;
+pub mod bus;
 pub mod chat;
 pub mod clock;
 pub mod connection;
 pub mod error;
+pub mod hook;
 pub mod hub;
 pub mod id;
 pub mod limits;

@@ -95,6 +95,9 @@ async fn run(options: Options) -> Result<(), Fault> {
     let mut screen = Screen::take()?;
     let ran = converse(&mut screen, &mut model, &mut worker, inbox, logins).await;
     drop(screen);
+    for file in model.outgoing() {
+        eprintln!("quic_chat: not sent: {}", text::label(&file.path.display().to_string()));
+    }
     let ended = worker.end().await;
     ran.and(ended)
 }

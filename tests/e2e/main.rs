@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bot;
 mod browser;
 mod contract;
 mod conversation;
@@ -12,6 +13,7 @@ mod crossing;
 mod durability;
 mod files;
 mod harness;
+mod hostile;
 mod load;
 mod memory;
 mod picture;

@@ -202,6 +202,20 @@ async fn what_is_written_while_the_server_is_away_is_sent_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_terminal_is_given_back_when_the_line_hangs_up() {
+    let mut world = World::new().await;
+    let Some(terminal) = world.terminal("") else { return };
+    terminal.shows("log in").await;
+    let pid = terminal.child();
+    let hung_up =
+        std::process::Command::new("sh").arg("-c").arg(format!("kill -HUP {pid}")).status();
+    assert!(hung_up.expect("a shell").success());
+    terminal.shows("ended with 0").await;
+    terminal.shows("\nicanon\n").await;
+    terminal.shows("\necho\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_the_pinned_one_is_told_apart_from_one_that_is_away() {
     let mut world = World::new().await;
     let (_, fingerprint) = world.server.quic();

@@ -19,19 +19,19 @@ const PACE: Duration = Duration::from_millis(100);
 const TEXT: usize = 200;
 
 /// How long messages took from the server to the client's application, in microseconds.
-type Delays = Histogram<u64>;
+pub(crate) type Delays = Histogram<u64>;
 
-fn milliseconds(delays: &Delays, quantile: f64) -> f64 {
+pub(crate) fn milliseconds(delays: &Delays, quantile: f64) -> f64 {
     Duration::from_micros(delays.value_at_quantile(quantile)).as_secs_f64() * 1000.0
 }
 
 /// A text that tells when it was said.
-fn said_at(begun: Instant) -> String {
+pub(crate) fn said_at(begun: Instant) -> String {
     format!("{:0>width$}", begun.elapsed().as_micros(), width = TEXT)
 }
 
 /// Takes so many messages, and notes how old each is.
-async fn listen(mut entries: Subscription, begun: Instant, messages: usize) -> Delays {
+pub(crate) async fn listen(mut entries: Subscription, begun: Instant, messages: usize) -> Delays {
     let mut delays = Delays::new(3).expect("three digits are a precision");
     while delays.len() < messages as u64 {
         let update = tokio::time::timeout(PATIENCE, entries.next()).await.expect("in time");
@@ -47,7 +47,7 @@ async fn listen(mut entries: Subscription, begun: Instant, messages: usize) -> D
 }
 
 /// A subscription that stands.
-async fn follow(client: &Client, room: &RoomId) -> Subscription {
+pub(crate) async fn follow(client: &Client, room: &RoomId) -> Subscription {
     let mut entries = client.subscribe(room, None).await.expect("the first");
     let began = entries.next().await.expect("open").expect("not refused");
     assert!(matches!(began, Update::Began(_)));
@@ -77,7 +77,7 @@ async fn flow(site: &Site, client: &Client, pace: Duration, messages: usize) -> 
     all
 }
 
-fn tell(name: &str, delays: &Delays) {
+pub(crate) fn tell(name: &str, delays: &Delays) {
     let at = |quantile| milliseconds(delays, quantile);
     let (p50, p90, p99, max) = (at(0.5), at(0.9), at(0.99), at(1.0));
     let count = delays.len();

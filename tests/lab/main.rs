@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod asleep;
+mod files;
 mod flow;
 mod line;
 mod moving;

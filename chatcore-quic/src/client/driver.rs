@@ -173,7 +173,11 @@ impl<L: Link> Driver<L> {
                 Happened::Opened(Ok(opened)) => {
                     let early = opened.handshake.is_some();
                     carrier = Carrier::of(opened);
-                    self.core.handle_linked(now(), early);
+                    if early {
+                        self.core.handle_linked_early(now());
+                    } else {
+                        self.core.handle_linked(now());
+                    }
                 }
                 Happened::Handshake(Early::Taken) => {
                     if let Carrier::Open { handshake, .. } = &mut carrier {

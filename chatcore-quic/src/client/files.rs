@@ -197,7 +197,8 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] if the server does not take it: too long, of a type that is not taken, above
     /// what the user may have waiting. [`Error::Cut`] if the connection was lost: send it again.
-    /// [`Error::Source`] if it cannot be read, or has fewer bytes than it should; [`Error::NoFiles`] if the link carries none; [`Error::Closed`] and [`Error::ShutDown`].
+    /// [`Error::Source`] if it cannot be read, or has fewer bytes than it should; [`Error::NoFiles`] if
+    /// the link carries none; [`Error::Closed`] and [`Error::ShutDown`].
     pub async fn upload(&self, file: Upload) -> Result<AttachmentRef, Error> {
         let Upload { request, mut source, progress } = file;
         let length = request.length;

@@ -17,6 +17,7 @@ use super::config::{Config, Counters};
 use super::files::{self, Terms};
 use super::link::Link;
 use super::proof::Proof;
+use super::reserve::Reserve;
 use crate::ALPN;
 
 /// What all connections of a server share.
@@ -109,9 +110,11 @@ impl Shared {
             }
         };
         let most = self.session.limits.frame_bytes as usize;
-        let link = Link::new(connection.clone(), control, proof, most, counters);
+        let reserve = Reserve::of(connection.clone());
+        let bounds = (most, reserve.clone());
+        let link = Link::new(connection.clone(), control, proof, bounds, counters);
         let (chat, session) = (self.chat.clone(), Arc::clone(&self.session));
-        let terms = Terms { pace: self.config.file_pace, stall: session.stall };
+        let terms = Terms { pace: self.config.file_pace, stall: session.stall, reserve };
         let mut running = Connection::new(chat, link, session);
         let moving = files::accept(connection, running.files(), terms);
         let running = running.run();

@@ -1,5 +1,6 @@
 //! Limits of the server, each with a default that a small public server can live with.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,7 +22,7 @@ const FILES: u8 = 2;
 /// The same over all streams, so that none is held up by the others.
 const WINDOW: u32 = (1 + FILES as u32) * STREAM_WINDOW;
 /// What we have on its way, unacknowledged, on all streams.
-const SEND_WINDOW: u64 = 256 * 1024;
+pub(super) const SEND_WINDOW: u64 = 256 * 1024;
 /// Datagrams that wait, each way; above that the oldest are dropped.
 const DATAGRAMS: usize = 16 * 1024;
 /// How much longer QUIC waits than the heartbeat, whose code says more.
@@ -147,7 +148,10 @@ impl Config {
     ///
     /// # Errors
     /// If the provider of cryptography lacks what QUIC needs; ring does not.
-    pub(super) fn quinn(&self, session: &SessionConfig) -> Result<ServerConfig, rustls::Error> {
+    pub(super) fn quinn(
+        &self,
+        session: &SessionConfig,
+    ) -> Result<ServerConfig, Box<dyn Error + Send + Sync>> {
         // Named, as the process may have another provider by default, or two and so none.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut tls = rustls::ServerConfig::builder_with_provider(provider)
@@ -159,8 +163,7 @@ impl Config {
         // QUIC knows no other size than this.
         tls.max_early_data_size = if sessions.can_cache() { u32::MAX } else { 0 };
         tls.session_storage = Arc::new(sessions);
-        let crypto = QuicServerConfig::try_from(tls)
-            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let crypto = QuicServerConfig::try_from(tls)?;
         let mut config = ServerConfig::with_crypto(Arc::new(crypto));
         config
             .transport_config(Arc::new(transport(session)))

@@ -8,7 +8,7 @@
 //! What goes wrong with one ends that stream alone.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::FilePace;
+use super::reserve::Reserve;
 
 /// Below every room: a file waits for what people say, not the other way round.
 const PRIORITY: i32 = -1;
@@ -35,11 +36,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What a peer is told whose stream is cut off for the reason that it has been answered with.
 const ANSWERED: VarInt = VarInt::from_u32(0);
 
-/// How slow a peer may be.
-#[derive(Clone, Copy)]
+/// How slow a peer may be, and what it may take.
+#[derive(Clone)]
 pub(super) struct Terms {
     pub(super) pace: FilePace,
     pub(super) stall: Duration,
+    /// What its files leave free.
+    pub(super) reserve: Reserve,
 }
 
 /// Serves the streams that the client opens beside its control stream, for as long as it is polled. As
@@ -50,7 +53,10 @@ pub(super) async fn accept(connection: Connection, files: Files, terms: Terms) -
         tokio::select! {
             stream = connection.accept_bi() => match stream {
                 Ok((send, receive)) => {
-                    moving.spawn(serve(send, receive, files.clone(), terms));
+                    // The connection's own task may hear later than this one that its peer is proven.
+                    let files = files.clone();
+                    let files = if receive.is_0rtt() { files } else { files.proven() };
+                    moving.spawn(serve(send, receive, files, terms.clone()));
                 }
                 // The connection is over.
                 Err(_) => return pending().await,
@@ -68,23 +74,24 @@ async fn serve(mut send: SendStream, mut receive: RecvStream, files: Files, term
         Ok(Some(Ok(request))) => request,
         Ok(Some(Err(DecodeError::Refused { id, failure }))) => {
             let refused = refused(id, *failure);
-            return answer(&mut send, &mut receive, refused, terms).await;
+            return answer(&mut send, &mut receive, refused, &terms).await;
         }
         // No request of this protocol, or none that comes.
         Ok(Some(Err(_)) | None) | Err(_) => return cut(&mut send, &mut receive),
     };
     let id = request.id();
+    let _transfer = files.begin();
     match request {
         FileRequest::Upload { upload, .. } => {
-            let stored = take_in(upload, &mut receive, &files, terms).await;
+            let stored = take_in(upload, &mut receive, &files, &terms).await;
             let reply = match stored {
                 Ok(file) => FileAnswer::Result { id, file, start: None, end: None },
                 Err(failure) => refused(Some(id), failure),
             };
-            answer(&mut send, &mut receive, reply, terms).await;
+            answer(&mut send, &mut receive, reply, &terms).await;
         }
         FileRequest::Download { download, .. } => {
-            hand_out(id, download, (send, receive), &files, terms).await;
+            hand_out(id, download, (send, receive), &files, &terms).await;
         }
         // Of a later version of the protocol.
         _ => cut(&mut send, &mut receive),
@@ -108,7 +115,7 @@ async fn take_in(
     request: UploadRequest,
     receive: &mut RecvStream,
     files: &Files,
-    terms: Terms,
+    terms: &Terms,
 ) -> Result<chatcore::log::AttachmentRef, Failure> {
     files.upload(request, body(receive, terms.pace)).await
 }
@@ -143,7 +150,7 @@ async fn hand_out(
     request: DownloadRequest,
     (mut send, mut receive): (SendStream, RecvStream),
     files: &Files,
-    terms: Terms,
+    terms: &Terms,
 ) {
     let attachment = request.attachment.clone();
     let (file, reader) = match files.download(request).await {
@@ -158,10 +165,15 @@ async fn hand_out(
     let head = frame(&FileAnswer::Result { id, file, start, end });
     let bytes = reader.stream.map(|chunk| chunk.map_err(io::Error::other));
     let mut chunks = stream::iter([Ok(head)]).chain(bytes);
+    let sending = terms.reserve.send();
     let moved = async {
         while let Some(chunk) = chunks.next().await {
-            let written = timeout(terms.stall, send.write_chunk(chunk?)).await;
-            written.map_err(|_| io::ErrorKind::TimedOut)??;
+            let mut chunk = chunk?;
+            while !chunk.is_empty() {
+                let write = poll_fn(|cx| sending.poll_write(&mut send, cx, &mut chunk));
+                let written = timeout(terms.stall, write).await;
+                written.map_err(|_| io::ErrorKind::TimedOut)??;
+            }
         }
         Ok::<_, io::Error>(())
     };
@@ -179,8 +191,7 @@ async fn hand_out(
         () = files.over() => Err(io::ErrorKind::ConnectionAborted.into()),
     };
     match moved {
-        // Fails only if the client wants no more.
-        Ok(()) => drop(send.finish()),
+        Ok(()) => finish(&mut send, terms).await,
         Err(error) => {
             tracing::debug!(%error, "a download was cut off");
             let _ = send.reset(u32::from(CloseCode::GoingAway.number()).into());
@@ -201,11 +212,24 @@ fn frame(answer: &FileAnswer) -> Bytes {
 }
 
 /// Says how it went. What the client still sends is not wanted.
-async fn answer(send: &mut SendStream, receive: &mut RecvStream, answer: FileAnswer, terms: Terms) {
+async fn answer(
+    send: &mut SendStream,
+    receive: &mut RecvStream,
+    answer: FileAnswer,
+    terms: &Terms,
+) {
     // Each of these fails only if the client has gone, or wants no answer.
     let _ = receive.stop(ANSWERED);
     let _ = timeout(terms.stall, send.write_chunk(frame(&answer))).await;
+    finish(send, terms).await;
+}
+
+/// Ends a stream, and waits until the client has all of it: a connection that is closed before takes the
+/// rest with it.
+async fn finish(send: &mut SendStream, terms: &Terms) {
+    // Each of these fails only if the client has gone, or wants no more.
     let _ = send.finish();
+    let _ = timeout(terms.stall, send.stopped()).await;
 }
 
 /// Ends a stream that is none of this protocol.

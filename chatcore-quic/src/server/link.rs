@@ -21,6 +21,7 @@ use tokio::time::Sleep;
 use super::config::Counters;
 use super::proof::Proof;
 use super::reader::Reader;
+use super::reserve::Reserve;
 
 /// What goes before what. Ways with what happens now go before ways with what was long ago.
 const CONTROL: i32 = 2;
@@ -52,6 +53,7 @@ pub(super) struct Link {
     turn: Option<Way>,
     datagram: BoxFuture<'static, Result<Bytes, ConnectionError>>,
     most: usize,
+    reserve: Reserve,
     counters: Arc<Counters>,
     farewell: Option<Farewell>,
 }
@@ -72,12 +74,12 @@ struct Farewell {
 
 impl Link {
     /// A connection whose control stream stands, and whose handshake is done unless there is a `proof` to
-    /// come. `most` is the longest frame that is taken, in bytes.
+    /// come. `most` is the longest frame that is taken, in bytes; the `reserve` is what files leave free.
     pub(super) fn new(
         connection: Connection,
         (control, requests): (SendStream, RecvStream),
         proof: Option<Proof>,
-        most: usize,
+        (most, reserve): (usize, Reserve),
         counters: Arc<Counters>,
     ) -> Self {
         // Fails only if it is closed, which the first write finds.
@@ -93,6 +95,7 @@ impl Link {
             opening: None,
             turn: None,
             most,
+            reserve,
             counters,
             farewell: None,
         }
@@ -125,6 +128,16 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    /// Writes what the streams take, each as much as it does.
+    fn write_streams(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
+        let control = self.write_control(cx, outbox)?;
+        let all = match outbox.ways_mut() {
+            Some(ways) => self.write_ways(cx, ways)?,
+            None => true,
+        };
+        if all { control.map(Ok) } else { Poll::Pending }
     }
 
     fn write_control(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
@@ -264,12 +277,14 @@ impl Transport for Link {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
         self.send_signals(outbox)?;
-        let control = self.write_control(cx, outbox)?;
-        let all = match outbox.ways_mut() {
-            Some(ways) => self.write_ways(cx, ways)?,
-            None => true,
-        };
-        if all { control.map(Ok) } else { Poll::Pending }
+        if let Poll::Ready(written) = self.write_streams(cx, outbox) {
+            return Poll::Ready(written);
+        }
+        let reserve = self.reserve.clone();
+        match reserve.take() {
+            Some(_whole) => self.write_streams(cx, outbox),
+            None => Poll::Pending,
+        }
     }
 
     fn poll_close(
@@ -298,7 +313,7 @@ impl Transport for Link {
 
 /// Writes what the stream takes now, without copying it. Quinn keeps the waker after the future is
 /// gone, as its own `poll_write` relies on.
-fn write(
+pub(super) fn write(
     stream: &mut SendStream,
     cx: &mut Context<'_>,
     chunks: &mut [Bytes],

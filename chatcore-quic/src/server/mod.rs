@@ -39,6 +39,7 @@ mod files;
 mod link;
 mod proof;
 mod reader;
+mod reserve;
 mod sessions;
 
 use std::future::Future;
@@ -78,7 +79,7 @@ pub enum Stopped {
 /// Serves `chat` on `socket` until `shutdown` completes and all is drained.
 ///
 /// When `shutdown` completes, no connection is accepted any more, and every client of `chat` is asked
-/// to go, as by [`Chat::drain`]. What is left after the patience of [`Config::with_drain_timeout`] is
+/// to go, as by [`Chat::drain`]. Files that are on their way may arrive meanwhile. What is left after the patience of [`Config::with_drain_timeout`] is
 /// cut. Dropping the future ends every connection at once.
 ///
 /// # Errors

@@ -356,3 +356,50 @@ async fn files_of_one_who_is_not_known_wait_and_are_cut_with_the_connection() {
     client.closing().await;
     nothing_is_left(&server).await;
 }
+
+/// A server whose clients have so long to end what they do, and one of them with a long file.
+async fn stopping(drain: Duration) -> (Server, Client, Value) {
+    let mut session = chatcore::protocol::session::Config::default();
+    session.drain = drain;
+    let server = server_with(|config| config.with_session(session)).await;
+    let client = server.hello("alice").await;
+    let stored = upload(&client, 8 << 20, &text(8 << 20)).await;
+    (server, client, stored["file"]["id"].clone())
+}
+
+#[tokio::test]
+async fn a_server_that_stops_lets_files_arrive() {
+    let (server, mut client, id) = stopping(Duration::from_secs(10)).await;
+    let mut down = stream(&client).await;
+    down.says(&json!({"op": "download", "id": 8, "attachment": id})).await;
+    let mut up = stream(&client).await;
+    up.says(&upload_of(300_000)).await;
+    up.writes(&text(100_000)).await;
+    let stopped = tokio::spawn(server.stop());
+    client.answers.next_op("goaway").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    up.writes(&text(300_000)[100_000..]).await;
+    let _ = up.send.finish();
+    assert_eq!(up.hears().await.0["file"]["size"], 300_000);
+    let (head, content) = down.hears().await;
+    assert_eq!((&head["op"], content.len()), (&json!("result"), 8 << 20), "all of it");
+    assert_eq!(client.closing().await, chatcore::protocol::CloseCode::GoingAway);
+    assert_eq!(stopped.await.expect("no panic"), chatcore_quic::Stopped::Drained);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_when_the_server_has_to_go_is_told_so() {
+    let (server, mut client, _) = stopping(Duration::from_millis(500)).await;
+    let mut up = stream(&client).await;
+    up.says(&upload_of(300_000)).await;
+    up.writes(&text(100_000)).await;
+    let began = std::time::Instant::now();
+    let stopped = tokio::spawn(server.stop());
+    client.answers.next_op("goaway").await;
+    // What begins now has come too late.
+    assert_eq!(upload(&client, 11, &text(11)).await["code"], "unavailable");
+    assert_eq!(client.closing().await, chatcore::protocol::CloseCode::GoingAway);
+    assert!(began.elapsed() >= Duration::from_millis(450), "it was waited for");
+    assert!(began.elapsed() < Duration::from_secs(5), "but not for ever");
+    assert_eq!(stopped.await.expect("no panic"), chatcore_quic::Stopped::Drained);
+}

@@ -1,6 +1,6 @@
 //! Putting a chat together.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
@@ -8,14 +8,18 @@ use super::committer::Committer;
 use super::filing::keep_filed;
 use super::mentions::Lanes;
 use super::people::{Anyone, EndConnections};
+use super::sequencer::{sequence, tidy};
 use super::upkeep::keep_up;
-use super::{Chat, Inner};
+use super::{Chat, Hooks, Inner};
 use crate::account::{AccountParts, AccountSettings, Accounts, Authenticator, Directory, Secret};
 use crate::attachment::blobs::{BlobStore, MemoryBlobs};
 use crate::attachment::{AttachmentLimits, Attachments};
+use crate::bus::Bus;
+use crate::bus::node::{Node, NodeParts};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
-use crate::error::Error;
-use crate::hub::Hub;
+use crate::error::{Error, Invalid};
+use crate::hook::{AfterCommit, Before, BeforeOptions, Judge, Runner};
+use crate::hub::{Calls, Hub};
 use crate::limits::Limits;
 use crate::mail::{Mailer, NoMail};
 use crate::store::Store;
@@ -26,6 +30,7 @@ use crate::throttle::Throttle;
 pub struct ChatBuilder {
     store: Arc<dyn Store>,
     blobs: Option<Arc<dyn BlobStore>>,
+    bus: Option<Arc<dyn Bus>>,
     mailer: Arc<dyn Mailer>,
     secret: Option<Secret>,
     accounts: AccountSettings,
@@ -35,6 +40,8 @@ pub struct ChatBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    before: Vec<(Arc<dyn Before>, BeforeOptions)>,
+    after: Vec<(String, Arc<dyn AfterCommit>)>,
 }
 
 impl ChatBuilder {
@@ -42,6 +49,7 @@ impl ChatBuilder {
         Self {
             store,
             blobs: None,
+            bus: None,
             mailer: Arc::new(NoMail),
             secret: None,
             accounts: AccountSettings::default(),
@@ -51,6 +59,8 @@ impl ChatBuilder {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            before: Vec::new(),
+            after: Vec::new(),
         }
     }
 
@@ -58,6 +68,14 @@ impl ChatBuilder {
     #[must_use]
     pub fn blobs(mut self, blobs: Arc<dyn BlobStore>) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// How this node and others over the same store tell each other what happens; see
+    /// [`bus`](crate::bus). Default: there are no others.
+    #[must_use]
+    pub fn bus(mut self, bus: impl Into<Option<Arc<dyn Bus>>>) -> Self {
+        self.bus = bus.into();
         self
     }
 
@@ -125,14 +143,35 @@ impl ChatBuilder {
         self
     }
 
+    /// Asks `hook` before anything is said, changed, entered or made; with several, one after another.
+    #[must_use]
+    pub fn before(mut self, hook: Arc<dyn Before>, options: BeforeOptions) -> Self {
+        self.before.push((hook, options));
+        self
+    }
+
+    /// Tells `hook` of everything once it is durable. How far it has come is kept under `name`, which says
+    /// for ever which hook it is: up to 64 bytes, another for each.
+    #[must_use]
+    pub fn after_commit(mut self, name: impl Into<String>, hook: Arc<dyn AfterCommit>) -> Self {
+        self.after.push((name.into(), hook));
+        self
+    }
+
     /// Opens the chat and starts its background tasks on the current tokio runtime.
     ///
     /// # Errors
-    /// The store's, if it does not answer.
+    /// The store's, if it does not answer; [`Invalid`] for two hooks of the same name.
     pub async fn build(self) -> Result<Chat, Error> {
+        check_names(&self.after)?;
         let Self { store, clock, random, .. } = self;
         let epoch = store.epoch().await?;
-        let hub = Arc::new(Hub::new(tokio::runtime::Handle::current().metrics().num_workers()));
+        let mut hub = Hub::new(tokio::runtime::Handle::current().metrics().num_workers());
+        let calls = Arc::new(Calls::default());
+        if self.bus.is_some() {
+            hub.share(Arc::clone(&calls));
+        }
+        let hub = Arc::new(hub);
         let fan_out = (0..hub.workers())
             .map(|worker| tokio::spawn(Arc::clone(&hub).fan_out(worker)).abort_handle())
             .collect();
@@ -149,7 +188,15 @@ impl ChatBuilder {
             },
             self.accounts,
         );
-        accounts.listen(Arc::new(EndConnections(Arc::clone(&hub))));
+        let own_sessions = self.authenticator.is_none();
+        let running = self.bus.map(|bus| {
+            let (store, hub, accounts) = (Arc::clone(&store), Arc::clone(&hub), accounts.clone());
+            let epoch = epoch.clone();
+            Node::start(NodeParts { bus, store, hub, calls, epoch, accounts, own_sessions })
+        });
+        let node = running.as_ref().map(|running| Arc::clone(running.node()));
+        let others = node.as_ref().map(Arc::downgrade).unwrap_or_default();
+        accounts.listen(Arc::new(EndConnections { hub: Arc::clone(&hub), node: others }));
         let directory: Arc<dyn Directory> = match (self.directory, &self.authenticator) {
             (Some(directory), _) => directory,
             (None, Some(_)) => Arc::new(Anyone),
@@ -165,15 +212,27 @@ impl ChatBuilder {
         let (committer, writing) = Committer::start(
             Arc::clone(&store),
             Arc::clone(&hub),
+            node,
             Arc::clone(&limits),
             Arc::clone(&news),
         );
+        store.bind(Arc::clone(&limits));
+        let bell = store.bell();
+        let holder = Runner::holder(&*random);
+        let hooks = self.after.into_iter().map(|(name, hook)| {
+            let (store, random) = (Arc::clone(&store), Arc::clone(&random));
+            let (epoch, holder) = (epoch.clone(), holder.clone());
+            let runner = Runner { name: name.clone(), hook, store, random, epoch, holder };
+            (name, tokio::spawn(runner.run()).abort_handle())
+        });
+        let hooks = Hooks { told: hooks.collect(), holder };
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
             invite_codes: Throttle::new(limits.invite_codes, &clock),
             lanes: Lanes::default(),
             store,
             hub,
+            running,
             limits,
             clock,
             random,
@@ -182,12 +241,38 @@ impl ChatBuilder {
             attachments,
             authenticator,
             directory,
+            judge: Judge::new(self.before),
+            hooks,
             committer: Some(committer).into(),
             writing: Some(writing).into(),
             fan_out,
             upkeep: tokio::spawn(keep_up(chat.clone())).abort_handle(),
             filing: tokio::spawn(keep_filed(chat.clone(), news)).abort_handle(),
+            sequencer: OnceLock::new(),
         });
+        if let Some(bell) = bell {
+            // Not before the chat is there for them.
+            inner.sequencer.get_or_init(|| {
+                let chat = Arc::downgrade(&inner);
+                let turns = tokio::spawn(sequence(chat.clone(), bell));
+                [turns.abort_handle(), tokio::spawn(tidy(chat)).abort_handle()]
+            });
+        }
         Ok(Chat { inner })
     }
+}
+
+/// The longest name of a hook, in bytes.
+const HOOK_NAME: usize = 64;
+
+fn check_names(hooks: &[(String, Arc<dyn AfterCommit>)]) -> Result<(), Invalid> {
+    for (index, (name, _)) in hooks.iter().enumerate() {
+        if !(1..=HOOK_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
+            return Err(Invalid::new("after_commit", "a hook's name is of 1 to 64 bytes"));
+        }
+        if hooks[..index].iter().any(|(other, _)| other == name) {
+            return Err(Invalid::new("after_commit", "two hooks have the same name"));
+        }
+    }
+    Ok(())
 }

@@ -9,10 +9,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::pace::Pace;
+use crate::bus::node::Node;
 use crate::error::Error;
 use crate::hub::Hub;
 use crate::limits::Limits;
-use crate::room::{Action, Command, Outcome};
+use crate::room::{Action, Command, Outcome, Rejection};
 use crate::store::{Committed, Store, StoreError};
 
 /// Commands that may wait; more are refused at once.
@@ -33,14 +34,24 @@ pub(super) struct Committer {
 #[derive(Debug)]
 struct Job {
     command: Command,
-    reply: oneshot::Sender<Result<Outcome, Error>>,
+    reply: Reply,
+    /// More that are of the same batch, and so are written with it or not at all.
+    more: Vec<(Command, Reply)>,
 }
+
+pub(super) type Reply = oneshot::Sender<Result<Outcome, Error>>;
 
 /// The answer to a command that is on its way into the log.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result<Outcome, Error>>);
 
 impl Pending {
+    /// An answer that comes from elsewhere.
+    pub(super) fn new() -> (Reply, Self) {
+        let (reply, answer) = oneshot::channel();
+        (reply, Self(answer))
+    }
+
     /// Waits until the command is durable, or refused. Dropping it changes nothing: the command is
     /// carried out all the same.
     ///
@@ -56,28 +67,46 @@ impl Committer {
     pub(super) fn start(
         store: Arc<dyn Store>,
         hub: Arc<Hub>,
+        node: Option<Arc<Node>>,
         limits: Arc<Limits>,
         news: Arc<Notify>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(write(jobs, store, hub, limits, news));
+        let teller = Teller { hub, node };
+        let task = tokio::spawn(write(jobs, store, teller, limits, news));
         (Self { queue }, task)
     }
 
     /// Takes a command in. Commands of one caller keep the order in which they were submitted.
     pub(super) fn submit(&self, command: Command) -> Result<Pending, Error> {
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Job { command, reply }) {
+        match self.queue.try_send(Job { command, reply, more: Vec::new() }) {
             Ok(()) => Ok(Pending(answer)),
             Err(_) => Err(Error::Unavailable),
         }
+    }
+
+    /// Takes in commands that are committed together, in this order, or, if one of them cannot be carried
+    /// out, each by itself. There must not be more than fit in one transaction.
+    pub(super) fn submit_all(&self, commands: Vec<Command>) -> Result<Vec<Pending>, Error> {
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        for command in commands {
+            let (reply, answer) = oneshot::channel();
+            jobs.push((command, reply));
+            answers.push(Pending(answer));
+        }
+        let mut jobs = jobs.into_iter();
+        let Some((command, reply)) = jobs.next() else { return Ok(answers) };
+        let job = Job { command, reply, more: jobs.collect() };
+        self.queue.try_send(job).map_err(|_| Error::Unavailable)?;
+        Ok(answers)
     }
 }
 
 async fn write(
     mut jobs: mpsc::Receiver<Job>,
     store: Arc<dyn Store>,
-    hub: Arc<Hub>,
+    teller: Teller,
     limits: Arc<Limits>,
     news: Arc<Notify>,
 ) {
@@ -85,14 +114,14 @@ async fn write(
     let mut batch = Batch::default();
     while batch.receive(&mut jobs).await {
         let held = batch.hold(&mut jobs, &pace).await;
-        pace.goes(&batch.commands, held, &hub, Instant::now());
+        pace.goes(&batch.commands, held, &teller.hub, Instant::now());
         let Batch { commands, replies } = &mut batch;
-        let outcomes = match commit(&*store, &hub, &limits, commands).await {
+        let outcomes = match commit(&*store, &teller, &limits, commands).await {
             // One of them may be what cannot be carried out: the others shall not suffer for it.
             Err(fault) if fault.is_of_one() && commands.len() > 1 => {
                 let mut outcomes = Vec::with_capacity(commands.len());
                 for command in commands.chunks(1) {
-                    let outcome = commit(&*store, &hub, &limits, command).await;
+                    let outcome = commit(&*store, &teller, &limits, command).await;
                     outcomes.extend(outcome.unwrap_or_else(|fault| vec![Err(fault.error())]));
                 }
                 outcomes
@@ -113,17 +142,20 @@ async fn write(
 #[derive(Debug, Default)]
 struct Batch {
     commands: Vec<Command>,
-    replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
+    replies: Vec<Reply>,
 }
 
 impl Batch {
     /// Takes what waits, or else the next; returns whether there was anything. Cancel-safe.
     async fn receive(&mut self, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let mut waiting = Vec::new();
-        let taken = jobs.recv_many(&mut waiting, BATCH - self.commands.len()).await;
-        for Job { command, reply } in waiting {
-            self.commands.push(command);
-            self.replies.push(reply);
+        let room = BATCH.saturating_sub(self.commands.len());
+        let taken = jobs.recv_many(&mut waiting, room).await;
+        for Job { command, reply, more } in waiting {
+            for (command, reply) in std::iter::once((command, reply)).chain(more) {
+                self.commands.push(command);
+                self.replies.push(reply);
+            }
         }
         taken > 0
     }
@@ -170,13 +202,13 @@ impl Fault {
 
 async fn commit(
     store: &dyn Store,
-    hub: &Hub,
+    teller: &Teller,
     limits: &Limits,
     commands: &[Command],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
     match AssertUnwindSafe(store.commit(commands, limits)).catch_unwind().await {
         Ok(Ok(committed)) => {
-            let outcomes = tell(hub, commands, committed);
+            let outcomes = teller.tell(commands, committed);
             Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
         }
         Ok(Err(error)) => {
@@ -191,28 +223,42 @@ async fn commit(
     }
 }
 
-/// Tells those who are connected, before anyone is told that the commit is done: whoever was put out
-/// gets nothing later than that.
-fn tell(
-    hub: &Hub,
-    commands: &[Command],
-    committed: Committed,
-) -> Vec<Result<Outcome, crate::room::Rejection>> {
-    let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
-    hub.rewrite(rewritten);
-    hub.publish(entries);
-    for room in &deleted {
-        hub.deleted(room);
-    }
-    for (room, user, now) in marks {
-        let asked = commands.iter().any(|command| {
-            matches!(command.action, Action::Mark { .. })
-                && command.room == room
-                && command.actor.id() == user
-        });
-        if asked {
-            hub.marked(&room, &user, now);
+/// Tells what was committed.
+#[derive(Debug)]
+struct Teller {
+    hub: Arc<Hub>,
+    node: Option<Arc<Node>>,
+}
+
+impl Teller {
+    /// Tells those who are connected, before anyone is told that the commit is done: whoever was put out
+    /// gets nothing later than that. Other nodes are told what they may already have read.
+    fn tell(&self, commands: &[Command], committed: Committed) -> Vec<Result<Outcome, Rejection>> {
+        let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
+        let (hub, node) = (&self.hub, self.node.as_ref());
+        if let Some(node) = node {
+            node.entries(&entries);
         }
+        hub.committed(entries, rewritten);
+        for room in &deleted {
+            hub.deleted(room);
+            if let Some(node) = node {
+                node.deleted(room);
+            }
+        }
+        for (room, user, now) in marks {
+            let asked = commands.iter().any(|command| {
+                matches!(command.action, Action::Mark { .. })
+                    && command.room == room
+                    && command.actor.id() == user
+            });
+            if asked {
+                hub.marked(&room, &user, now);
+                if let Some(node) = node {
+                    node.marked(&room, &user, now);
+                }
+            }
+        }
+        outcomes
     }
-    outcomes
 }

@@ -100,7 +100,7 @@ impl LiveEntries {
         // Register first, check second: who is put out in between is told.
         let subscription = hub.subscribe(&listener, room);
         let resume = caller.resume(room, Some(&cursor)).await?;
-        subscription.set_joined(resume.joined);
+        subscription.let_in(resume.joined, resume.head_seq);
         Ok(Self {
             chat: caller.chat().clone(),
             room: room.clone(),

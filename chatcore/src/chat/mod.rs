@@ -4,15 +4,17 @@ mod builder;
 mod caller;
 mod committer;
 mod filing;
+mod judged;
 mod live;
 mod mentions;
 mod pace;
 mod people;
+mod sequencer;
 mod stats;
 mod summary;
 mod upkeep;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -23,13 +25,17 @@ pub use caller::{
 };
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
+pub use sequencer::Settled;
 pub use stats::{Stats, StatsQuery};
 pub use summary::{MemberSummary, RoomSummary};
 
 use crate::account::{Accounts, Authenticator, Directory};
 use crate::attachment::Attachments;
+use crate::bus;
+use crate::bus::node::{Node, Running};
 use crate::clock::{Clock, Random};
 use crate::error::Error;
+use crate::hook::Judge;
 use crate::hub::Hub;
 use crate::id::{Epoch, UserId};
 use crate::limits::Limits;
@@ -54,6 +60,7 @@ pub struct Chat {
 struct Inner {
     store: Arc<dyn Store>,
     hub: Arc<Hub>,
+    running: Option<Running>,
     limits: Arc<Limits>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -70,12 +77,39 @@ struct Inner {
     fan_out: Vec<AbortHandle>,
     upkeep: AbortHandle,
     filing: AbortHandle,
+    /// Those that take in what a host hands in.
+    sequencer: OnceLock<[AbortHandle; 2]>,
+    /// Those who have a say before.
+    judge: Option<Arc<Judge>>,
+    hooks: Hooks,
+}
+
+impl Inner {
+    /// This node among others, if there may be others.
+    fn node(&self) -> Option<&Arc<Node>> {
+        self.running.as_ref().map(Running::node)
+    }
+}
+
+/// Those who are told after commits.
+#[derive(Debug)]
+struct Hooks {
+    told: Vec<(String, AbortHandle)>,
+    /// This node, in the leases that it has.
+    holder: String,
+}
+
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        self.told.iter().for_each(|(_, task)| task.abort());
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.upkeep.abort();
         self.filing.abort();
+        self.sequencer.get().into_iter().flatten().for_each(AbortHandle::abort);
         self.fan_out.iter().for_each(AbortHandle::abort);
     }
 }
@@ -133,6 +167,12 @@ impl Chat {
         &self.inner.hub
     }
 
+    /// What went over the bus; none where there is one node only. A bus that is down makes nothing
+    /// wrong: what other nodes write arrives within a second instead of at once, signals do not.
+    pub fn bus(&self) -> Option<bus::Report> {
+        self.inner.node().map(|node| node.report())
+    }
+
     /// Which life of the store this is; cursors carry it.
     pub fn epoch(&self) -> &Epoch {
         &self.inner.epoch
@@ -162,11 +202,22 @@ impl Chat {
     pub async fn shutdown(&self) {
         self.inner.upkeep.abort();
         self.inner.filing.abort();
+        self.inner.sequencer.get().into_iter().flatten().for_each(AbortHandle::abort);
         drop(self.inner.committer.write().unwrap_or_else(PoisonError::into_inner).take());
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writing) = writing {
             // Had it panicked, it would have said so; there is nothing left to wait for.
             let _ = writing.await;
+        }
+        if let Some(running) = &self.inner.running {
+            running.finish().await;
+        }
+        for (name, task) in &self.inner.hooks.told {
+            task.abort();
+            // Another node would find it free after a while anyway.
+            if let Err(error) = self.inner.store.free_hook(name, &self.inner.hooks.holder).await {
+                tracing::debug!(%error, name, "a hook was not let go of");
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Who is who: the library's own accounts, or the host's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
 use super::{Chat, Inner};
 use crate::account::{Accounts, Directory, Identity, Profile, RevocationListener};
+use crate::bus::node::Node;
 use crate::error::Error;
 use crate::hub::Hub;
 use crate::id::{SessionId, UserId};
@@ -62,6 +63,18 @@ impl Chat {
     }
 }
 
+impl Chat {
+    /// Ends the connections of a session that a host's own [`Authenticator`] gave out, here at once, and
+    /// on other nodes as soon as the bus brings it: with the bus dead, not at all, for only the host
+    /// knows which of its sessions live. Sessions of [`accounts`](Self::accounts) are ended there.
+    pub fn end_session(&self, user: &UserId, session: &SessionId) {
+        self.inner.hub.revoke(user, session);
+        if let Some(node) = self.inner.node() {
+            node.ended(user, session);
+        }
+    }
+}
+
 impl Inner {
     /// Refuses to bring in people whom the directory does not know.
     pub(super) async fn check_known(&self, users: &[UserId]) -> Result<(), Error> {
@@ -99,10 +112,17 @@ impl Directory for Anyone {
 
 /// Ends the connections of a session that has ended.
 #[derive(Debug)]
-pub(super) struct EndConnections(pub(super) Arc<Hub>);
+pub(super) struct EndConnections {
+    pub(super) hub: Arc<Hub>,
+    /// Which itself knows the accounts: not to be kept alive by them.
+    pub(super) node: Weak<Node>,
+}
 
 impl RevocationListener for EndConnections {
     fn on_revoked(&self, user: &UserId, session: &SessionId) {
-        self.0.revoke(user, session);
+        self.hub.revoke(user, session);
+        if let Some(node) = self.node.upgrade() {
+            node.ended(user, session);
+        }
     }
 }

@@ -68,7 +68,7 @@ impl RoomSummary {
             kind: room.kind,
             name: room.name,
             topic: room.topic,
-            state: member.map(|m| state(m.standing)),
+            state: member.map(|m| m.standing.into()),
             role: inside.map(|m| m.role),
             members: room.members,
             created_at: room.created_at,
@@ -85,13 +85,15 @@ impl RoomSummary {
     }
 }
 
-fn state(standing: Standing) -> Membership {
-    match standing {
-        Standing::Joined => Membership::Joined,
-        Standing::Invited => Membership::Invited,
-        Standing::Left => Membership::Left,
-        Standing::Kicked => Membership::Kicked,
-        Standing::Banned { .. } => Membership::Banned,
+impl From<Standing> for Membership {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Joined => Self::Joined,
+            Standing::Invited => Self::Invited,
+            Standing::Left => Self::Left,
+            Standing::Kicked => Self::Kicked,
+            Standing::Banned { .. } => Self::Banned,
+        }
     }
 }
 

@@ -18,20 +18,28 @@ use crate::store::RoomFilter;
 /// Items of a page, for a client that does not say.
 const PAGE: u32 = 50;
 
-/// Begins to listen to a room, if the client may read it; hidden, if the others are not to know yet.
+/// When the others in a room are told that a client is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    AtOnce,
+    /// Once it is [shown](Subscription::show).
+    Later,
+}
+
+/// Begins to listen to a room, if the client may read it.
 pub(super) async fn subscribe(
     client: &Client,
     room: &RoomId,
     since: Option<&Cursor>,
-    hidden: bool,
+    presence: Presence,
 ) -> Result<(Subscription, Resume), Failure> {
     // Register first, check second: whoever is put out in between is told.
     let subscription = client.caller.chat().hub().subscribe(&client.listener, room);
-    if hidden {
+    if presence == Presence::Later {
         subscription.hide();
     }
     let resume = client.caller.resume(room, since).await?;
-    subscription.set_joined(resume.joined());
+    subscription.let_in(resume.joined(), resume.head_seq);
     Ok((subscription, resume))
 }
 

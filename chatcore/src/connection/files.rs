@@ -2,9 +2,13 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Context;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 
 use crate::attachment::blobs::BlobReader;
@@ -20,7 +24,42 @@ use crate::protocol::frame::{DownloadRequest, Failure, UploadRequest};
 /// For transports that have streams for files. Clones share the connection. What is asked before the
 /// client has been welcomed waits for that; in early data it is refused.
 #[derive(Clone, Debug)]
-pub struct Files(watch::Receiver<Standing>);
+pub struct Files {
+    standing: watch::Receiver<Standing>,
+    moving: Arc<Moving>,
+    asked: Asked,
+}
+
+/// A file on its way. While there is one, a server that stops lets its connection be, within the time
+/// that it has for that ([`Config::drain`](crate::protocol::session::Config::drain)). Dropping it ends
+/// that.
+#[derive(Debug)]
+#[must_use]
+pub struct Transfer(Arc<Moving>);
+
+/// Files of one connection on their way.
+#[derive(Debug, Default)]
+struct Moving {
+    count: AtomicUsize,
+    connection: AtomicWaker,
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.connection.wake();
+        }
+    }
+}
+
+/// When the client asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Perhaps before its handshake was done.
+    PerhapsEarly,
+    /// After that, even if the connection does not know of it yet.
+    Proven,
+}
 
 /// Whether a connection's client may have files moved.
 #[derive(Clone, Debug)]
@@ -39,22 +78,36 @@ pub(super) enum Standing {
 
 /// The connection's end of [`Files`].
 #[derive(Debug)]
-pub(super) struct Desk(watch::Sender<Standing>);
+pub(super) struct Desk {
+    standing: watch::Sender<Standing>,
+    moving: Arc<Moving>,
+}
 
 impl Desk {
-    pub(super) fn new(early: bool) -> Self {
-        Self(watch::Sender::new(if early { Standing::Early } else { Standing::Unknown }))
+    pub(super) fn new(standing: Standing) -> Self {
+        Self { standing: watch::Sender::new(standing), moving: Arc::default() }
     }
 
     pub(super) fn files(&self) -> Files {
-        Files(self.0.subscribe())
+        let (standing, moving) = (self.standing.subscribe(), Arc::clone(&self.moving));
+        Files { standing, moving, asked: Asked::PerhapsEarly }
+    }
+
+    /// How many files are on their way.
+    pub(super) fn moving(&self) -> usize {
+        self.moving.count.load(Ordering::SeqCst)
+    }
+
+    /// Has the task woken when there are none any more.
+    pub(super) fn wake_when_done(&self, cx: &Context<'_>) {
+        self.moving.connection.register(cx.waker());
     }
 
     /// Tells how the client stands, if that is news.
     pub(super) fn tell(&self, standing: Standing) {
         let same = |a: &Standing| std::mem::discriminant(a) == std::mem::discriminant(&standing);
-        if !same(&self.0.borrow()) {
-            self.0.send_replace(standing);
+        if !same(&self.standing.borrow()) {
+            self.standing.send_replace(standing);
         }
     }
 }
@@ -66,6 +119,20 @@ impl Drop for Desk {
 }
 
 impl Files {
+    /// The same, for what was asked after the handshake: it is not too early, and waits until the
+    /// connection has heard of that as well.
+    #[must_use]
+    pub fn proven(mut self) -> Self {
+        self.asked = Asked::Proven;
+        self
+    }
+
+    /// Begins to move a file; to be held until the client has all of it, or its answer.
+    pub fn begin(&self) -> Transfer {
+        self.moving.count.fetch_add(1, Ordering::SeqCst);
+        Transfer(Arc::clone(&self.moving))
+    }
+
     /// Takes a file in, as REST does.
     ///
     /// # Errors
@@ -110,7 +177,7 @@ impl Files {
     /// To be asked again while it goes on, so that whoever is put out of a room gets no more of what was
     /// said in it.
     pub async fn may_still(&self, attachment: &AttachmentId) -> bool {
-        let standing = self.0.borrow().clone();
+        let standing = self.standing.borrow().clone();
         match standing {
             Standing::Known(caller, _) => caller.readable_attachment(attachment).await.is_ok(),
             Standing::Draining => true,
@@ -120,14 +187,19 @@ impl Files {
 
     /// Comes when the connection is over.
     pub async fn over(&self) {
-        let mut standing = self.0.clone();
+        let mut standing = self.standing.clone();
         // An error means that it is dropped.
         let _ = standing.wait_for(|standing| matches!(standing, Standing::Over)).await;
     }
 
     async fn caller(&self) -> Result<(Caller, UserId), Failure> {
-        let mut standing = self.0.clone();
-        let settled = standing.wait_for(|standing| !matches!(standing, Standing::Unknown)).await;
+        let mut standing = self.standing.clone();
+        let waits = |standing: &Standing| match standing {
+            Standing::Unknown => true,
+            Standing::Early => self.asked == Asked::Proven,
+            Standing::Known(..) | Standing::Draining | Standing::Over => false,
+        };
+        let settled = standing.wait_for(|standing| !waits(standing)).await;
         match settled.as_deref() {
             Ok(Standing::Known(caller, user)) => Ok((caller.clone(), user.clone())),
             Ok(Standing::Early) => {

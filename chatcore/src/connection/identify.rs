@@ -8,12 +8,27 @@ use crate::id::{DeviceId, SessionId};
 use crate::protocol::frame::{Failure, Token};
 use crate::protocol::session::{Authenticated, Credential};
 
+/// What a client comes in with the next time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A ticket that it is given.
+    Ticket,
+    /// What it has: it knows no tickets.
+    Token,
+}
+
+impl Next {
+    pub(super) fn of(wants_ticket: bool) -> Self {
+        if wants_ticket { Self::Ticket } else { Self::Token }
+    }
+}
+
 /// Finds out who shows `credential`, and begins to listen for what concerns them.
 pub(super) async fn identify(
     chat: Chat,
     credential: Credential,
     device: DeviceId,
-    wants_ticket: bool,
+    next: Next,
 ) -> Result<(Authenticated, Client), Failure> {
     let (identity, client, ticket) = match &credential {
         Credential::Token(token) => {
@@ -21,8 +36,8 @@ pub(super) async fn identify(
             // Register first, check second: a session that ends in between is found by one or the
             // other.
             let identity = chat.authenticate(token.expose()).await?;
-            let ticket = match (&identity.session, wants_ticket) {
-                (Some(session), true) => issue_ticket(&chat, session).await,
+            let ticket = match (&identity.session, next) {
+                (Some(session), Next::Ticket) => issue_ticket(&chat, session).await,
                 _ => None,
             };
             (identity, client, ticket)
@@ -31,8 +46,8 @@ pub(super) async fn identify(
             let redeemed = chat.accounts().redeem_ticket(ticket.expose(), &device).await;
             let identity = redeemed.map_err(Error::from)?;
             let client = listen(&chat, &identity);
-            let next = another(&chat, &identity).await?;
-            (identity, client, Some(next))
+            let ticket = another(&chat, &identity).await?;
+            (identity, client, Some(ticket))
         }
         Credential::Unspent(ticket) => {
             let check = async || {
@@ -44,7 +59,7 @@ pub(super) async fn identify(
         }
         Credential::Ambient => return Err(unauthenticated().into()),
     };
-    Ok((authenticated(identity, ticket.filter(|_| wants_ticket)), client))
+    Ok((authenticated(identity, ticket.filter(|_| next == Next::Ticket)), client))
 }
 
 /// Spends a ticket by which a client has come in already.
@@ -52,12 +67,12 @@ pub(super) async fn spend(
     chat: Chat,
     ticket: Token,
     device: DeviceId,
-    wants_ticket: bool,
+    next: Next,
 ) -> Result<Authenticated, Failure> {
     let redeemed = chat.accounts().redeem_ticket(ticket.expose(), &device).await;
     let identity = redeemed.map_err(Error::from)?;
-    let next = another(&chat, &identity).await?;
-    Ok(authenticated(identity, Some(next).filter(|_| wants_ticket)))
+    let ticket = another(&chat, &identity).await?;
+    Ok(authenticated(identity, Some(ticket).filter(|_| next == Next::Ticket)))
 }
 
 /// The next ticket, for one that was spent. A ticket is good once, so this is the second look at

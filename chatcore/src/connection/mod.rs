@@ -47,8 +47,8 @@ pub use crate::hub::Sink;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Token;
 use crate::protocol::session::Config;
-use files::Desk;
-pub use files::Files;
+use files::{Desk, Standing};
+pub use files::{Files, Transfer};
 pub use outbox::Outbox;
 pub use pieces::Pieces;
 use pump::{Event, OUTBOX_BYTES, Pump};
@@ -98,7 +98,8 @@ impl<T: Transport> Connection<T> {
     /// The files of its client, for a transport that has streams for them.
     pub fn files(&mut self) -> Files {
         let early = self.pump.session.is_early();
-        self.pump.desk.get_or_insert_with(|| Desk::new(early)).files()
+        let standing = if early { Standing::Early } else { Standing::Unknown };
+        self.pump.desk.get_or_insert_with(|| Desk::new(standing)).files()
     }
 
     /// Serves the client until one side ends it.
@@ -165,16 +166,28 @@ impl<T: Transport> Connection<T> {
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Time);
             }
+            if pump.draining && pump.files_moved(cx) {
+                return Poll::Ready(Event::Files);
+            }
             if pump.look_for_proof(cx, transport) {
                 return Poll::Ready(Event::Proven);
             }
-            if pump.session.wants_frames()
-                && pump.outbox.len() < OUTBOX_BYTES
-                && let Poll::Ready(incoming) = transport.poll_receive(cx)
-            {
-                // It may have come with the proof.
-                pump.look_for_proof(cx, transport);
-                return Poll::Ready(Event::Received(incoming));
+            if pump.session.wants_frames() && pump.outbox.len() < OUTBOX_BYTES {
+                if let Some(kept) = pump.kept.take() {
+                    return Poll::Ready(Event::Received(Some(*kept)));
+                }
+                if let Poll::Ready(incoming) = transport.poll_receive(cx) {
+                    // It may have come with the proof: then it is not early, and waits for the ticket
+                    // to be spent as all does that comes after it.
+                    if incoming.is_some()
+                        && pump.look_for_proof(cx, transport)
+                        && !pump.session.wants_frames()
+                    {
+                        pump.kept = incoming.map(Box::new);
+                        return Poll::Ready(Event::Proven);
+                    }
+                    return Poll::Ready(Event::Received(incoming));
+                }
             }
             Poll::Pending
         })

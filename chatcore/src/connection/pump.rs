@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::entries::Place;
 use super::files::{Desk, Standing};
+use super::identify::Next;
 use super::ways::{Ending, STANDSTILL, Ways};
 use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
@@ -52,6 +53,8 @@ pub(super) struct Pump {
     pub(super) client: Option<Client>,
     /// The hub has rung, and its news were not taken yet.
     rung: bool,
+    /// A message that came together with the end of the handshake, and has to wait for what that brings.
+    pub(super) kept: Option<Box<Incoming>>,
     pub(super) wants_ticket: bool,
     /// The client has been asked to go.
     pub(super) draining: bool,
@@ -95,6 +98,8 @@ pub(super) enum Event {
     Time,
     /// The transport's handshake is done.
     Proven,
+    /// The session knows how many files are on their way.
+    Files,
 }
 
 impl Pump {
@@ -112,6 +117,7 @@ impl Pump {
             ambient: None,
             client: None,
             rung: false,
+            kept: None,
             wants_ticket: false,
             draining: false,
             places: Vec::new(),
@@ -249,6 +255,19 @@ impl Pump {
         true
     }
 
+    /// Tells the session how many files are on their way. Whether that is news.
+    pub(super) fn files_moved(&mut self, cx: &Context<'_>) -> bool {
+        if let Some(desk) = &self.desk {
+            desk.wake_when_done(cx);
+        }
+        self.count_files()
+    }
+
+    fn count_files(&mut self) -> bool {
+        let moving = self.desk.as_ref().map_or(0, Desk::moving);
+        self.session.handle_files(moving)
+    }
+
     /// Takes over what the hub has begun to write.
     pub(super) fn reclaim(&mut self) {
         let Some(client) = &self.client else { return };
@@ -268,9 +287,11 @@ impl Pump {
                     (other, _) => other,
                 };
                 self.wants_ticket = ticket;
-                self.identify(credential, device, ticket);
+                self.identify(credential, device, Next::of(ticket));
             }
-            Output::Spend { ticket, device, another } => self.spend(ticket, device, another),
+            Output::Spend { ticket, device, another } => {
+                self.spend(ticket, device, Next::of(another))
+            }
             Output::Resume(rooms) => self.resume(rooms),
             Output::Call { call, request } => self.ask(call, request),
             Output::Tell(Tell::Signal(signal)) => self.signal(signal),
@@ -309,7 +330,8 @@ impl Pump {
             | Event::Broken
             | Event::Written
             | Event::Time
-            | Event::Proven => {}
+            | Event::Proven
+            | Event::Files => {}
         }
     }
 
@@ -353,6 +375,7 @@ impl Pump {
             Done::Answered(call, result) => self.session.handle_answer(now, call, result),
             Done::Signalled => self.signals -= 1,
             Done::Farewell(ticket) => {
+                self.count_files();
                 let notice = Notice::Draining { retry_after: RETRY_AFTER, ticket };
                 self.session.handle_notice(now, notice);
             }

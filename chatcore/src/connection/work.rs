@@ -9,6 +9,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt as _, iter};
 
+use super::answer::Presence;
+use super::identify::Next;
 use super::pump::{OUTBOX_BYTES, Pump};
 use super::{answer, identify};
 use crate::chat::{Caller, Resume};
@@ -60,29 +62,34 @@ impl Pump {
         }
     }
 
-    pub(super) fn identify(&mut self, credential: Credential, device: DeviceId, ticket: bool) {
-        let who = identify::identify(self.chat.clone(), credential, device, ticket);
+    pub(super) fn identify(&mut self, credential: Credential, device: DeviceId, next: Next) {
+        let who = identify::identify(self.chat.clone(), credential, device, next);
         self.begin(guarded(who).map(Done::Authenticated).boxed());
     }
 
-    pub(super) fn spend(&mut self, ticket: Token, device: DeviceId, another: bool) {
-        let spent = identify::spend(self.chat.clone(), ticket, device, another);
+    pub(super) fn spend(&mut self, ticket: Token, device: DeviceId, next: Next) {
+        let spent = identify::spend(self.chat.clone(), ticket, device, next);
         self.begin(guarded(spent).map(Done::Spent).boxed());
     }
 
     pub(super) fn resume(&mut self, rooms: Vec<(RoomId, Cursor)>) {
         let Some(client) = self.client.clone() else { return };
-        let hidden = self.session.is_early();
+        let presence = self.presence();
         let resumed = async move {
             let rooms = rooms.into_iter().map(|(room, since)| {
                 let client = client.clone();
                 guarded(
-                    async move { answer::subscribe(&client, &room, Some(&since), hidden).await },
+                    async move { answer::subscribe(&client, &room, Some(&since), presence).await },
                 )
             });
             Done::Resumed(iter(rooms).buffered(RESUMING).collect().await)
         };
         self.begin(resumed.boxed());
+    }
+
+    /// Nobody hears of one who is not proven to be there.
+    fn presence(&self) -> Presence {
+        if self.session.is_early() { Presence::Later } else { Presence::AtOnce }
     }
 
     /// Has a request answered: at once if it changes something, in turn if it reads.
@@ -112,9 +119,9 @@ impl Pump {
             self.reading += 1;
             match request {
                 Request::Subscribe { room, since } => {
-                    let hidden = self.session.is_early();
+                    let presence = self.presence();
                     let begun = guarded(async move {
-                        answer::subscribe(&client, &room, since.as_ref(), hidden).await
+                        answer::subscribe(&client, &room, since.as_ref(), presence).await
                     });
                     self.begin(begun.map(move |begun| Done::Subscribed(call, begun)).boxed());
                 }

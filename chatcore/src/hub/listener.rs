@@ -249,7 +249,7 @@ fn supersedes(new: &Notice, old: &Notice) -> bool {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(hub) = self.hub.upgrade() {
-            hub.disconnected(&self.user);
+            hub.disconnected(&self.user, self.hears);
         }
     }
 }

@@ -44,7 +44,7 @@ impl Live {
     }
 
     /// About what it takes in memory, with its frames in two encodings.
-    pub(super) fn weight(entry: &Entry) -> usize {
+    pub(crate) fn weight(entry: &Entry) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         600 + 3 * match &entry.body {
             Body::Message { text, attachments, mentions, meta, .. } => {

@@ -22,7 +22,9 @@ mod fanout;
 mod lane;
 mod listener;
 mod live;
+mod presence;
 mod seat;
+mod shared;
 mod subscription;
 mod tail;
 #[cfg(test)]
@@ -42,8 +44,9 @@ pub use traffic::Traffic;
 
 use crate::id::{RoomId, Seq, SessionId, UserId};
 use crate::log::{Body, Entry};
-use crate::room::{Marks, RoomKind};
+use crate::room::Marks;
 use fanout::Fanout;
+pub(crate) use shared::{Calls, Offered, changed, shard};
 use tail::Tail;
 
 /// Who is connected here, and what they listen to.
@@ -55,6 +58,8 @@ pub struct Hub {
     fanout: Fanout,
     draining: AtomicBool,
     traffic: Traffic,
+    /// What is asked of other nodes, where there may be others.
+    calls: Option<Arc<Calls>>,
 }
 
 /// Locks. Every critical section leaves the data whole at each step, so a panic elsewhere does no harm.
@@ -72,6 +77,7 @@ impl Hub {
             fanout: Fanout::new(workers),
             draining: AtomicBool::new(false),
             traffic: Traffic::default(),
+            calls: None,
         }
     }
 
@@ -97,6 +103,9 @@ impl Hub {
         hears: Hears,
     ) -> Arc<Listener> {
         let listener = Arc::new(Listener::new(user.clone(), session, hears, Arc::downgrade(self)));
+        if let (Some(calls), Hears::All) = (&self.calls, hears) {
+            calls.comes(&user);
+        }
         lock(&self.people).entry(user).or_default().push(Arc::downgrade(&listener));
         if self.draining.load(Ordering::SeqCst) {
             listener.close(Closing::Draining);
@@ -110,9 +119,13 @@ impl Hub {
     /// and ends it.
     pub fn subscribe(self: &Arc<Self>, listener: &Arc<Listener>, room: &RoomId) -> Subscription {
         let mut tails = lock(&self.tails);
-        let tail = tails
-            .entry(room.clone())
-            .or_insert_with(|| Arc::new(Tail::new(room.clone(), Arc::clone(&self.ring_bytes))));
+        let tail = tails.entry(room.clone()).or_insert_with(|| {
+            if let Some(calls) = &self.calls {
+                calls.room_changed(room);
+            }
+            let (bytes, calls) = (Arc::clone(&self.ring_bytes), self.calls.clone());
+            Arc::new(Tail::new(room.clone(), bytes, calls))
+        });
         Subscription::new(Arc::clone(tail), listener, Arc::downgrade(self))
     }
 
@@ -121,6 +134,9 @@ impl Hub {
         let mut tails = lock(&self.tails);
         if tails.get(room).is_some_and(|tail| tail.is_deserted()) {
             tails.remove(room);
+            if let Some(calls) = &self.calls {
+                calls.room_changed(room);
+            }
         }
     }
 
@@ -154,19 +170,7 @@ impl Hub {
         let moved = Moved::by(&entry);
         let room = entry.room.clone();
         if let Some(tail) = tail {
-            // Ends first: whoever finds an entry here, or a later one in the log, must find that it
-            // is not theirs.
-            match &moved {
-                Some(Moved { user, state: Membership::Joined }) => tail.joined(user),
-                Some(Moved { user, state }) if *state != Membership::Invited => {
-                    tail.end(entry.seq, |who, _| who == user);
-                }
-                _ => {}
-            }
-            if matches!(&entry.body, Body::Room { visibility, .. } if *visibility != RoomKind::Public)
-            {
-                tail.end(entry.seq, |_, joined| !joined);
-            }
+            tail.hold_against(&entry);
             tail.push(entry);
         }
         if let Some(Moved { user, state }) = moved {
@@ -188,7 +192,9 @@ impl Hub {
     /// Ends all subscriptions to a room that is no more.
     pub fn deleted(&self, room: &RoomId) {
         if let Some(tail) = lock(&self.tails).get(room).cloned() {
-            tail.end(Seq::MAX, |_, _| true);
+            // One who was let in since it was made anew has nothing to do with its end.
+            let end = tail.upto().map_or(Seq::MAX, Seq::next);
+            tail.end(end, |_, _| true);
             self.fanout.due(tail);
         }
     }
@@ -216,6 +222,12 @@ impl Hub {
     pub fn marked(&self, room: &RoomId, user: &UserId, marks: Marks) {
         let notice = Notice::Mark { room: room.clone(), user: user.clone(), marks };
         self.notify(user, &notice);
+        self.marked_here(room, user, marks);
+    }
+
+    /// Tells the others in the room here how far a member is.
+    pub(crate) fn marked_here(&self, room: &RoomId, user: &UserId, marks: Marks) {
+        let notice = Notice::Mark { room: room.clone(), user: user.clone(), marks };
         if let Some(tail) = lock(&self.tails).get(room).cloned() {
             tail.each_if_at_most(MARKS_AUDIENCE, |listener| {
                 if listener.user() != user {
@@ -266,7 +278,10 @@ impl Hub {
         people.get(user).into_iter().flatten().filter_map(Weak::upgrade).collect()
     }
 
-    fn disconnected(&self, user: &UserId) {
+    fn disconnected(&self, user: &UserId, hears: Hears) {
+        if let (Some(calls), Hears::All) = (&self.calls, hears) {
+            calls.goes(user);
+        }
         let mut people = lock(&self.people);
         if let Some(listeners) = people.get_mut(user) {
             listeners.retain(|listener| listener.strong_count() > 0);
@@ -285,6 +300,11 @@ pub const PRESENCE_AUDIENCE: usize = 100;
 
 /// The kind of signal that tells who of a room's members comes and goes.
 pub const PRESENCE: &str = "presence";
+
+/// Whom an entry brings in or puts out, or asks in.
+pub(crate) fn is_move(entry: &Entry) -> Option<UserId> {
+    Moved::by(entry).map(|moved| moved.user)
+}
 
 /// Someone's way in or out, as an entry tells it.
 struct Moved {

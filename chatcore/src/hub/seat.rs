@@ -25,6 +25,8 @@ pub(super) struct SeatState {
     pub(super) hidden: AtomicBool,
     /// From this place on nothing is for this seat.
     end: AtomicU64,
+    /// The end of the log when its access was found: what an entry up to there did counts already.
+    checked: AtomicU64,
     /// Which of the room's seats it is; changed under the lock of those.
     pub(super) at: AtomicUsize,
     /// What the hub may write by itself: the entry that is next, and the last that the window
@@ -43,6 +45,7 @@ impl SeatState {
             joined: AtomicBool::new(false),
             hidden: AtomicBool::new(false),
             end: AtomicU64::new(NO_END),
+            checked: AtomicU64::new(0),
             at: AtomicUsize::new(0),
             next: AtomicU64::new(0),
             limit: AtomicU64::new(0),
@@ -54,8 +57,16 @@ impl SeatState {
         (end != NO_END).then_some(Seq(end))
     }
 
+    /// Notes that access was found when the log ended at `head`.
+    pub(super) fn checked_at(&self, head: Seq) {
+        self.checked.store(head.0, Ordering::Release);
+    }
+
     /// Lets nothing from `seq` on reach this seat. The first end counts.
     pub(super) fn end_at(&self, seq: Seq) {
+        if seq.0 <= self.checked.load(Ordering::Acquire) {
+            return;
+        }
         self.end.fetch_min(seq.0, Ordering::AcqRel);
     }
 

@@ -48,16 +48,24 @@ impl Subscription {
         &self.tail.room
     }
 
-    /// Notes that the user was found to be a member, not a reader from outside, and tells those who
-    /// are there of it. One who was found not to be may have come in since: this seat was told.
-    pub fn set_joined(&self, joined: bool) {
+    /// Notes that the user may read the room, as was found when its log ended at `head`, and whether
+    /// as a member, not as a reader from outside; then those who are there are told of it. One who was
+    /// found not to be a member may have come in since: this seat was told.
+    pub fn let_in(&self, joined: bool, head: Seq) {
+        self.state.checked_at(head);
         if joined {
             self.tail.appear(&self.state);
+        }
+        if let Some(hub) = self.hub.upgrade()
+            && let Some(calls) = &hub.calls
+            && self.tail.let_in(head)
+        {
+            calls.is_behind(&self.tail.room);
         }
     }
 
     /// Keeps the others from knowing of it, until [`show`](Self::show): for one of whom it is not proven
-    /// yet that they are there. To be called before [`set_joined`](Self::set_joined).
+    /// yet that they are there. To be called before [`let_in`](Self::let_in).
     pub(crate) fn hide(&self) {
         self.state.hidden.store(true, Ordering::Release);
     }

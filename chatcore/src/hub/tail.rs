@@ -1,15 +1,20 @@
 //! The live end of one room's log, and who sits at it.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
+use super::Calls;
 use super::live::{Batch, Live, Ring, Span};
+use super::presence::Away;
 use super::seat::{Seat, SeatState};
-use super::{Listener, Notice, PRESENCE_AUDIENCE, Signal, lock};
-use crate::id::{RoomId, Seq, UserId};
+use super::shared::Told;
+use super::{Listener, Membership, Moved, lock};
+use crate::id::{MessageId, RoomId, Seq, UserId};
 use crate::log::{Body, Entry};
+use crate::room::RoomKind;
 
 /// Entries that one room keeps at hand.
 const RING_ENTRIES: usize = 1024;
@@ -22,12 +27,17 @@ const SHORT_RING: usize = 16;
 
 /// The latest entries of a room with subscribers, and its seats.
 ///
-/// Locks are taken in this order: the seats, a lane, the ring.
+/// Locks are taken in this order: how far it was told, the seats, who is away, a lane, the ring.
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) room: RoomId,
+    /// How far, where other nodes write to the room too.
+    pub(super) told: Mutex<Told>,
     ring: Mutex<Ring>,
-    seats: Mutex<Vec<Seat>>,
+    pub(super) seats: Mutex<Vec<Seat>>,
+    /// Who is there on other nodes.
+    pub(super) away: Mutex<Away>,
+    pub(super) calls: Option<Arc<Calls>>,
     /// How many seats there are, for whoever need not know to the last one.
     audience: AtomicUsize,
     /// A pass over the seats is asked for and has not begun.
@@ -38,11 +48,18 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(room: RoomId, all_bytes: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(
+        room: RoomId,
+        all_bytes: Arc<AtomicUsize>,
+        calls: Option<Arc<Calls>>,
+    ) -> Self {
         Self {
             room,
+            told: Mutex::default(),
             ring: Mutex::default(),
             seats: Mutex::default(),
+            away: Mutex::default(),
+            calls,
             audience: AtomicUsize::new(0),
             due: AtomicBool::new(false),
             rests_until: Mutex::default(),
@@ -92,6 +109,39 @@ impl Tail {
             self.all_bytes.fetch_add(after, Ordering::Relaxed);
             self.all_bytes.fetch_sub(before, Ordering::Relaxed);
         }
+    }
+
+    /// Ends the seats that an entry puts out, and notes who it makes a member. Ends come first: whoever
+    /// finds an entry at hand, or a later one in the log, must find that it is not theirs.
+    pub(super) fn hold_against(&self, entry: &Entry) {
+        match Moved::by(entry) {
+            Some(Moved { user, state: Membership::Joined }) => self.joined(&user),
+            Some(Moved { user, state }) if state != Membership::Invited => {
+                self.end(entry.seq, |who, _| *who == user);
+            }
+            _ => {}
+        }
+        if matches!(&entry.body, Body::Room { visibility, .. } if *visibility != RoomKind::Public) {
+            self.end(entry.seq, |_, joined| !joined);
+        }
+    }
+
+    /// The places of those of the messages that are at hand.
+    pub(super) fn places_of(&self, messages: &HashSet<&MessageId>) -> Vec<Seq> {
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        let ring = lock(&self.ring);
+        let entries = (0..ring.len()).filter_map(|at| ring.get(at)).map(|live| live.entry());
+        let theirs = entries.filter(|entry| match &entry.body {
+            Body::Message { message_id, .. } => messages.contains(message_id),
+            _ => false,
+        });
+        theirs.map(|entry| entry.seq).collect()
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.forget(&mut lock(&self.ring), usize::MAX);
     }
 
     fn forget(&self, ring: &mut Ring, count: usize) {
@@ -168,10 +218,7 @@ impl Tail {
         if let Some(moved) = seats.get(at) {
             moved.state.at.store(at, Ordering::Relaxed);
         }
-        let told = seats.len() < PRESENCE_AUDIENCE;
-        if told && seat.is_seen() && !is_seen(&seats, &seat.user) {
-            self.tell_presence(&seats, &seat.user, false);
-        }
+        self.disappeared(&seats, &seat);
         seats.is_empty()
     }
 
@@ -205,64 +252,6 @@ impl Tail {
         }
     }
 
-    /// The user of a seat turns out to be a member. Unless they are there already, on another
-    /// device, the others are told.
-    pub(super) fn appear(&self, state: &Arc<SeatState>) {
-        self.changes(state, |state| state.joined.store(true, Ordering::Release));
-    }
-
-    /// A seat that was hidden is no more.
-    pub(super) fn show(&self, state: &Arc<SeatState>) {
-        self.changes(state, |state| state.hidden.store(false, Ordering::Release));
-    }
-
-    /// Changes a seat, and tells the others if that is how its user comes to be seen.
-    fn changes(&self, state: &Arc<SeatState>, change: impl Fn(&SeatState)) {
-        let seats = lock(&self.seats);
-        let seat = seats.get(state.at.load(Ordering::Relaxed));
-        let seat = seat.filter(|seat| Arc::ptr_eq(&seat.state, state));
-        let before = seat.is_none_or(|seat| is_seen(&seats, &seat.user));
-        change(state);
-        if let Some(seat) = seat
-            && seats.len() <= PRESENCE_AUDIENCE
-            && !before
-            && seat.is_seen()
-        {
-            self.tell_presence(&seats, &seat.user, true);
-        }
-    }
-
-    /// Someone has become a member, who may be there as a reader from outside.
-    pub(super) fn joined(&self, user: &UserId) {
-        let seats = lock(&self.seats);
-        let before = is_seen(&seats, user);
-        for seat in seats.iter().filter(|seat| seat.user == *user) {
-            seat.state.joined.store(true, Ordering::Release);
-        }
-        if seats.len() <= PRESENCE_AUDIENCE && !before && is_seen(&seats, user) {
-            self.tell_presence(&seats, user, true);
-        }
-    }
-
-    fn tell_presence(&self, seats: &[Seat], user: &UserId, on: bool) {
-        let (room, kind) = (self.room.clone(), super::PRESENCE.to_owned());
-        let signal = Notice::Signal(Signal { room, user: user.clone(), kind, on, ttl_ms: 0 });
-        listeners(seats).filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
-    }
-
-    /// The members who are there now, each once; nobody in a crowd.
-    pub(super) fn present(&self) -> Vec<UserId> {
-        let seats = lock(&self.seats);
-        if seats.len() > PRESENCE_AUDIENCE {
-            return Vec::new();
-        }
-        let mut present: Vec<_> =
-            seats.iter().filter(|s| s.is_seen()).map(|s| s.user.clone()).collect();
-        present.sort_unstable();
-        present.dedup();
-        present
-    }
-
     pub(super) fn each(&self, mut tell: impl FnMut(&Listener)) {
         self.each_if_at_most(usize::MAX, &mut tell);
     }
@@ -276,13 +265,8 @@ impl Tail {
 }
 
 /// Those who are there and have not been put out.
-fn listeners(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
+pub(super) fn listeners(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
     seats.iter().filter(|seat| seat.state.end().is_none()).map(|seat| &*seat.listener)
-}
-
-/// Whether `user` is seen there as a member.
-fn is_seen(seats: &[Seat], user: &UserId) -> bool {
-    seats.iter().any(|seat| seat.user == *user && seat.is_seen())
 }
 
 impl Drop for Tail {

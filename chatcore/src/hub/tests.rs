@@ -5,6 +5,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::id::{Epoch, MessageId};
 use crate::protocol::Wire;
+use crate::room::RoomKind;
 
 fn user(name: &str) -> UserId {
     UserId::parse(name).expect("a sound id")
@@ -155,7 +156,7 @@ fn a_room_that_becomes_private_ends_readers_from_outside() {
     let hub = Arc::new(Hub::new(1));
     let (ann, ben) = (hub.connect(user("ann"), None), hub.connect(user("ben"), None));
     let (inside, outside) = (hub.subscribe(&ann, &room()), hub.subscribe(&ben, &room()));
-    inside.set_joined(true);
+    inside.let_in(true, Seq::START);
     let body = Body::Room { name: None, topic: None, visibility: RoomKind::Private, slow_mode: 0 };
     hub.publish(vec![entry(1, "ann", body), message(2)]);
     assert_eq!(seqs(&inside, 0).1, [1, 2]);
@@ -221,15 +222,15 @@ fn a_member_is_there_from_the_first_device_to_the_last() {
     let hub = Arc::new(Hub::new(1));
     let ann = hub.connect(user("ann"), None);
     let anns = hub.subscribe(&ann, &room());
-    anns.set_joined(true);
+    anns.let_in(true, Seq::START);
     assert_eq!(presence(&ann), [], "nobody is told of themselves");
     let ben = hub.connect(user("ben"), None);
     let first = hub.subscribe(&ben, &room());
     assert_eq!(presence(&ann), [], "one who only reads is not shown");
-    first.set_joined(true);
+    first.let_in(true, Seq::START);
     assert_eq!(presence(&ann), [("ben".into(), true)]);
     let second = hub.subscribe(&ben, &room());
-    second.set_joined(true);
+    second.let_in(true, Seq::START);
     assert_eq!(anns.present(), [user("ann"), user("ben")]);
     drop(first);
     assert_eq!(presence(&ann), []);
@@ -243,7 +244,7 @@ fn one_who_enters_while_reading_appears() {
     let hub = Arc::new(Hub::new(1));
     let ann = hub.connect(user("ann"), None);
     let anns = hub.subscribe(&ann, &room());
-    anns.set_joined(true);
+    anns.let_in(true, Seq::START);
     let ben = hub.connect(user("ben"), None);
     let _bens = hub.subscribe(&ben, &room());
     hub.publish(vec![entry(1, "ben", Body::Enter { link: None })]);
@@ -259,7 +260,7 @@ fn one_who_was_put_out_hears_no_signal_any_more() {
     let kick = Body::Kick { target: user("ben"), reason: None };
     hub.publish(vec![entry(1, "ann", kick)]);
     let ann = hub.connect(user("ann"), None);
-    hub.subscribe(&ann, &room()).set_joined(true);
+    hub.subscribe(&ann, &room()).let_in(true, Seq::START);
     assert_eq!(presence(&ben), []);
 }
 
@@ -270,7 +271,7 @@ fn nobody_is_named_in_a_crowd() {
         .map(|n| {
             let listener = hub.connect(user(&format!("user{n}")), None);
             let subscription = hub.subscribe(&listener, &room());
-            subscription.set_joined(true);
+            subscription.let_in(true, Seq::START);
             (listener, subscription)
         })
         .collect();

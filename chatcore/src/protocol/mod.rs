@@ -85,8 +85,8 @@
 //! - **Credentials.** A minute before its token expires a client is told, and sends `auth`; at expiry
 //!   the server closes. One that has `ticket` among its `caps` is given tickets: each opens one
 //!   connection of the same session on the same device, soon.
-//! - **Going away.** After `goaway` nothing new is taken; what was asked is answered, then the
-//!   server closes. Connect again after `retry_after_ms` or later.
+//! - **Going away.** After `goaway` nothing new is taken; what was asked is answered, and files that
+//!   are on their way over streams of their own may arrive, then the server closes. Connect again after `retry_after_ms` or later.
 //!
 //! # A subscription
 //!

@@ -1,11 +1,14 @@
 //! What can be asked of a room.
 
-use crate::clock::Timestamp;
+use crate::clock::{Random, Timestamp};
 use crate::error::{Error, Invalid};
-use crate::id::{AttachmentId, ClientMsgId, InviteLinkId, MessageId, RoomId, Seq, UserId};
+use crate::id::{
+    AttachmentId, ClientMsgId, InvalidId, InviteLinkId, MessageId, RoomId, Seq, UserId,
+    random_string,
+};
 use crate::limits::Limits;
-use crate::log::Draft;
-use crate::room::{InviteHash, InviteLink, Rejection, Role, RoomKind};
+use crate::log::{Draft, check_emoji, check_text};
+use crate::room::{InviteHash, InviteLink, NewInviteLink, Rejection, Role, RoomKind};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +19,24 @@ pub enum Actor {
     System,
 }
 
+/// Someone, bound by the rules.
+impl From<&UserId> for Actor {
+    fn from(user: &UserId) -> Self {
+        Self::User(user.clone())
+    }
+}
+
 impl Actor {
+    /// Refuses a user of the host's own name: whoever made this id let someone choose it.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::User(user) if *user == UserId::system() => {
+                Err(Invalid::new("user", "this user id is the host's own"))
+            }
+            Self::User(_) | Self::System => Ok(()),
+        }
+    }
+
     /// The name that entries carry.
     pub fn id(&self) -> UserId {
         match self {
@@ -37,6 +57,9 @@ pub struct Command {
     pub at: Timestamp,
     /// What is asked.
     pub action: Action,
+    /// Its place in the [inbox](crate::store::InboxStore), if it came by a transaction of the host's.
+    /// It is then settled by what becomes of it, in the same commit.
+    pub inbox: Option<u64>,
 }
 
 /// What is asked of a room.
@@ -107,6 +130,27 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Checks all that can be known without the room.
+    pub(crate) fn check(&self, now: Timestamp, limits: &Limits) -> Result<(), Error> {
+        match self {
+            Self::Create(new) => new.check(limits),
+            Self::Send(send) => send.draft.check(limits),
+            Self::Edit { text, .. } => check_text("text", text, limits),
+            Self::React { emoji, .. } => Ok(check_emoji(emoji)?),
+            Self::Member { what, .. } => what.check(now, limits),
+            Self::Update(update) => update.check(limits),
+            Self::Enter | Self::Leave | Self::Delete { .. } => Ok(()),
+            Self::Pin { .. } | Self::Mark { .. } => Ok(()),
+            Self::AddInviteLink(link) => {
+                let (expires_at, uses) = (Some(link.expires_at), link.uses);
+                NewInviteLink { expires_at, uses }.check(now, limits).map(|_| ())
+            }
+            Self::RevokeInviteLink(_) | Self::EnterByLink(_) => Ok(()),
+        }
+    }
+}
+
 /// A message on its way, with the name under which it takes effect once.
 #[derive(Clone, Debug)]
 pub struct SendAction {
@@ -118,6 +162,27 @@ pub struct SendAction {
     pub message_id: MessageId,
     /// Whom it calls: the draft's own, and those that its text names.
     pub mentions: Vec<UserId>,
+    /// What tells it from another one under the same name, if that is not the draft, because a hook has
+    /// changed it.
+    pub original: Option<[u8; 16]>,
+}
+
+impl SendAction {
+    /// `draft` as `actor` sends it to `room`; under a fresh name if it has none.
+    pub(crate) fn new(
+        room: &RoomId,
+        actor: &Actor,
+        draft: Draft,
+        random: &dyn Random,
+    ) -> Result<Self, InvalidId> {
+        let client_msg_id = match draft.client_msg_id.clone() {
+            Some(id) => id,
+            None => ClientMsgId::parse(&random_string::<16>(random))?,
+        };
+        let message_id = MessageId::derive(room, &actor.id(), &client_msg_id);
+        let mentions = draft.mentions.clone();
+        Ok(Self { draft, client_msg_id, message_id, mentions, original: None })
+    }
 }
 
 /// A room to be made.
@@ -174,6 +239,18 @@ impl NewRoom {
     pub fn kept(mut self) -> Self {
         self.keep = true;
         self
+    }
+
+    /// The id that it gets: of a direct room the pair's, of another a fresh one.
+    pub(crate) fn id_for(&self, actor: &Actor, random: &dyn Random) -> Result<RoomId, Rejection> {
+        match (self.kind, self.members.first(), actor) {
+            (RoomKind::Direct, Some(other), Actor::User(user)) if other == user => {
+                Err(Rejection::Yourself)
+            }
+            (RoomKind::Direct, Some(other), Actor::User(user)) => Ok(RoomId::direct(user, other)),
+            (RoomKind::Direct, ..) => Err(Rejection::DirectRoom),
+            _ => Ok(RoomId::random(random)),
+        }
     }
 
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
@@ -311,12 +388,14 @@ pub struct Needs {
     pub n_at: Option<Seq>,
     /// The links by which people come in.
     pub invite_links: bool,
+    /// Whether this place of the inbox still waits.
+    pub inbox: Option<u64>,
 }
 
 impl Command {
     /// What must be loaded before this can be decided.
     pub fn needs(&self) -> Needs {
-        let mut needs = Needs::default();
+        let mut needs = Needs { inbox: self.inbox, ..Needs::default() };
         let actor = match &self.actor {
             Actor::User(user) => Some(user.clone()),
             Actor::System => None,

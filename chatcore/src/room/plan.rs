@@ -50,12 +50,14 @@ pub struct Changes {
     /// Links by which people come in, as they are now; none where one is gone. Those of a room that
     /// comes to its end go with it.
     pub invite_links: BTreeMap<(RoomId, InviteLinkId), Option<InviteLink>>,
+    /// Places of the inbox that wait no longer; with a reason, those that were refused.
+    pub settled: BTreeMap<u64, Option<Rejection>>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.members.is_empty()
+        self.rooms.is_empty() && self.members.is_empty() && self.settled.is_empty()
     }
 }
 
@@ -67,12 +69,19 @@ pub fn plan(views: &mut Views, commands: &[Command], limits: &Limits) -> Plan {
     let mut plan = Plan::default();
     let referred: HashSet<_> = commands.iter().filter_map(refers_to).collect();
     for command in commands {
+        if command.inbox.is_some_and(|place| !views.inbox.remove(&place)) {
+            plan.outcomes.push(Err(Rejection::Settled));
+            continue;
+        }
         let outcome = decide(views, command, limits).map(|decision| {
             let Decision { outcome, changes } = decision;
             apply(views, &changes, &referred);
             plan.changes.merge(changes);
             outcome
         });
+        if let Some(place) = command.inbox {
+            plan.changes.settled.insert(place, outcome.as_ref().err().cloned());
+        }
         plan.outcomes.push(outcome);
     }
     plan
@@ -179,5 +188,6 @@ impl Changes {
         self.reactions.extend(later.reactions);
         self.reaction_counts.extend(later.reaction_counts);
         self.pins.extend(later.pins);
+        self.settled.extend(later.settled);
     }
 }

@@ -73,6 +73,15 @@ pub enum Rejection {
     /// The `client_msg_id` was used for something else.
     #[error("this client_msg_id was used for another request; use a fresh one")]
     ClientMsgIdReused,
+    /// The host refuses it.
+    #[error("{why}")]
+    Refused {
+        /// Why, in the host's words.
+        why: String,
+    },
+    /// What was handed in by a transaction of the host's has been settled before.
+    #[error("this was settled before")]
+    Settled,
     /// Above a limit of number.
     #[error("too many {what}: at most {most}")]
     TooMany {
@@ -116,8 +125,9 @@ impl Rejection {
             | Self::NoSuchUpload
             | Self::LastOwner
             | Self::DirectRoom
-            | Self::Yourself => Code::Forbidden,
-            Self::ClientMsgIdReused => Code::Conflict,
+            | Self::Yourself
+            | Self::Refused { .. } => Code::Forbidden,
+            Self::ClientMsgIdReused | Self::Settled => Code::Conflict,
             Self::SlowMode { .. } => Code::RateLimited,
             Self::TooMany { .. } => Code::LimitReached,
             Self::TooLarge { .. } => Code::TooLarge,

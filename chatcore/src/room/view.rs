@@ -1,6 +1,6 @@
 //! What a store knows of the rooms that a batch of commands touches.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Access, Actor, InviteLink, Member, Rejection, Room};
 use crate::clock::Timestamp;
@@ -18,6 +18,8 @@ pub struct Views {
     pub joined_counts: HashMap<UserId, u32>,
     /// Uploads not yet in a message. One that is absent is not to be had.
     pub uploads: HashMap<AttachmentId, Upload>,
+    /// Places of the inbox that still wait.
+    pub inbox: HashSet<u64>,
 }
 
 /// What was done before under a name that takes effect once.

@@ -4,6 +4,8 @@
 
 mod account;
 pub mod attachment;
+mod hook;
+mod inbox;
 mod log;
 pub mod memory;
 mod open;
@@ -20,11 +22,15 @@ mod verification;
 
 pub use account::{AccountStore, Naming};
 pub use attachment::AttachmentStore;
+pub use hook::{HookCursor, HookStore};
+pub use inbox::{Handed, InboxStore, Refused};
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
-pub use room::{RoomCounts, RoomFilter, RoomStore};
+pub use room::{Head, RoomCounts, RoomFilter, RoomStore};
 pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::host::HostWrites;
 pub use verification::VerificationStore;
 
 use std::error::Error as StdError;
@@ -71,6 +77,8 @@ pub trait Store:
     + SessionStore
     + VerificationStore
     + AttachmentStore
+    + InboxStore
+    + HookStore
 {
 }
 
@@ -82,5 +90,7 @@ impl<T> Store for T where
         + SessionStore
         + VerificationStore
         + AttachmentStore
+        + InboxStore
+        + HookStore
 {
 }

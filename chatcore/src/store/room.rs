@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::id::{RoomId, UserId};
+use crate::id::{RoomId, Seq, UserId};
 use crate::room::{InviteHash, InviteLink, Member, Room};
 
 /// Which rooms to list.
@@ -24,11 +24,22 @@ pub struct RoomCounts {
     pub messages: u64,
 }
 
+/// How far a room's log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The room.
+    pub room: RoomId,
+    /// Its last entry.
+    pub head_seq: Seq,
+    /// The room has come to its end.
+    pub deleted: bool,
+}
+
 /// Reads rooms and members.
 ///
 /// # Contract
 /// Every read sees all that was committed before it was called (promise G6). Deleted rooms are
-/// returned by [`room`](Self::room), with `deleted_at` set, and by nothing else.
+/// returned by [`room`](Self::room), with `deleted_at` set, by [`heads`](Self::heads), and by nothing else.
 #[async_trait]
 pub trait RoomStore: std::fmt::Debug + Send + Sync + 'static {
     /// The room, and how `user` stands to it; none if there has never been one of this id.
@@ -62,6 +73,10 @@ pub trait RoomStore: std::fmt::Debug + Send + Sync + 'static {
     /// The link with this hash, and its room; none if there is none.
     async fn invited_to(&self, hash: &InviteHash)
     -> Result<Option<(Room, InviteLink)>, StoreError>;
+
+    /// How far the logs of those of the rooms go that exist, each once, in any order. At most 1,000 are
+    /// asked for at once; cheap, for every node asks about all that is listened to, about once a second.
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError>;
 
     /// Counts of all that was ever made.
     async fn counts(&self) -> Result<RoomCounts, StoreError>;

@@ -27,6 +27,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The session of that id.
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError>;
 
+    /// Those of the sessions that are there, each once, in any order. At most 1,000 are asked for at
+    /// once; cheap, for every node asks about all that are connected to it, about once a second.
+    async fn live_sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreError>;
+
     /// The sessions of a user, newest first.
     async fn sessions_of(&self, user: &UserId) -> Result<Vec<SessionRecord>, StoreError>;
 

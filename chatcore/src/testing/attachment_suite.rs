@@ -293,7 +293,8 @@ pub async fn what_is_not_released_is_not_forgotten(store: impl Stores) {
 }
 
 fn command(room: &RoomId, actor: &str, action: Action) -> Command {
-    Command { room: room.clone(), actor: Actor::User(user(actor)), at: Timestamp(6_000), action }
+    let actor = Actor::User(user(actor));
+    Command { room: room.clone(), actor, at: Timestamp(6_000), action, inbox: None }
 }
 
 async fn commit(store: &impl Stores, command: Command) -> Result<Outcome, Rejection> {
@@ -319,7 +320,8 @@ async fn send(
     let message_id = MessageId::derive(room, &user(sender), &client_msg_id);
     let draft = Draft::text("see").attach(files.iter().map(|id| file(id)));
     let mentions = Vec::new();
-    let send = SendAction { draft, client_msg_id, message_id: message_id.clone(), mentions };
+    let (message, original) = (message_id.clone(), None);
+    let send = SendAction { draft, client_msg_id, message_id: message, mentions, original };
     match commit(store, command(room, sender, Action::Send(send))).await? {
         Outcome::Sent { seq, .. } => Ok((message_id, seq)),
         other => panic!("a send came to {other:?}"),

@@ -3,6 +3,7 @@
 pub mod account_suite;
 pub mod attachment_suite;
 pub mod blob_suite;
+pub mod hook_suite;
 pub mod log_suite;
 pub mod room_suite;
 pub mod scene;

@@ -96,8 +96,13 @@ fn name(once: &str) -> ClientMsgId {
 impl Scene {
     /// A scene over an empty store.
     pub fn of(store: impl Rooms) -> Self {
+        Self::on(Arc::new(store))
+    }
+
+    /// A scene over an empty store that the test holds as well.
+    pub fn on(store: Arc<dyn Rooms>) -> Self {
         Self {
-            store: Arc::new(store),
+            store,
             limits: Limits::default(),
             now: Arc::new(AtomicI64::new(1_700_000_000_000)),
             names: Arc::default(),
@@ -125,7 +130,7 @@ impl Scene {
     /// A command of `who`.
     pub fn command(&self, who: &str, room: &RoomId, action: Action) -> Command {
         let actor = Actor::User(user(who));
-        Command { room: room.clone(), actor, at: self.now(), action }
+        Command { room: room.clone(), actor, at: self.now(), action, inbox: None }
     }
 
     /// A message as a command.
@@ -133,7 +138,7 @@ impl Scene {
         let client_msg_id = name(once);
         let message_id = MessageId::derive(room, &user(who), &client_msg_id);
         let mentions = draft.mentions.clone();
-        let send = SendAction { draft, client_msg_id, message_id, mentions };
+        let send = SendAction { draft, client_msg_id, message_id, mentions, original: None };
         self.command(who, room, Action::Send(send))
     }
 

@@ -34,6 +34,7 @@ macro_rules! session_store_suite {
                 a_refresh_hash_is_replaced_only_if_it_is_the_expected_one,
                 of_many_who_renew_with_one_hash_one_does,
                 a_session_is_removed_once_and_by_its_user_only,
+                of_many_sessions_the_live_ones_are_named,
                 all_sessions_but_one_are_removed,
                 a_ticket_is_looked_at_as_often_as_one_likes,
                 a_ticket_is_taken_once,
@@ -241,6 +242,19 @@ pub async fn a_session_is_removed_once_and_by_its_user_only(store: impl SessionS
     assert!(!remove("u1").await);
     assert_eq!(read(&store, "s1").await, None);
     assert_eq!(list(&store, "u1").await, ["s2"]);
+}
+
+/// Those that are asked about, each once.
+pub async fn of_many_sessions_the_live_ones_are_named(store: impl SessionStore) {
+    for (name, owner) in [("s1", "u1"), ("s2", "u2"), ("s3", "u1"), ("s4", "u1")] {
+        create(&store, &record(name, owner, 10)).await;
+    }
+    store.remove_session(&user("u1"), &id("s3")).await.expect("the store works");
+    let asked = ["s3", "s1", "never", "s2", "s1"].map(id);
+    let mut live = store.live_sessions(&asked).await.expect("the store works");
+    live.sort();
+    assert_eq!(live, ["s1", "s2"].map(id));
+    assert_eq!(store.live_sessions(&[]).await.expect("the store works"), []);
 }
 
 /// Of that user.

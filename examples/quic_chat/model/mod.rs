@@ -12,7 +12,7 @@ use chatcore::id::{AttachmentId, ClientMsgId, MessageId, RoomId, UserId};
 use chatcore::room::RoomKind;
 use chatcore_quic::client::{Progress, State, Unsent};
 
-use self::conversation::{Conversation, Key};
+use self::conversation::{Conversation, Key, Outgoing, Sending};
 use self::login::Login;
 use crate::day::Zone;
 use crate::editor::Editor;
@@ -50,6 +50,8 @@ pub(crate) struct Model {
     pub(crate) downloads: BTreeMap<AttachmentId, Progress>,
     /// Writes of last time whose rooms are not listed yet.
     pub(crate) unplaced: Vec<Unsent>,
+    /// The user has just been told that to quit now gives files up.
+    pub(crate) warned: bool,
 }
 
 /// How the connection stands.
@@ -145,7 +147,15 @@ impl Model {
             command: Editor::default(),
             downloads: BTreeMap::new(),
             unplaced: Vec::new(),
+            warned: false,
         }
+    }
+
+    /// Files that are not sent yet. Unlike texts they do not outlive the program.
+    pub(crate) fn outgoing(&self) -> impl Iterator<Item = &Outgoing> {
+        let waiting = self.rooms.iter().flat_map(|room| &room.conversation.waiting);
+        let pending = waiting.filter(|waiting| waiting.state == Sending::Pending);
+        pending.filter_map(|waiting| waiting.file.as_ref())
     }
 
     pub(crate) fn room(&self, room: &RoomId) -> Option<&Room> {

@@ -117,6 +117,16 @@ fn files_show_how_far_they_are() {
     let at = Progress { done: 50, total: 100 };
     world.hear(News::Uploading { room: room("general"), id: id.clone(), at });
     world.shows("▤ a film.mp4  100 B  █████░░░░░ 50 %");
+    // It would be lost, and that is said before it is.
+    world.tasks.clear();
+    world.enter("/quit");
+    world.shows("a file is not sent: Ctrl-C quits anyway");
+    world.press(KeyCode::Left);
+    world.press_with(KeyModifiers::CONTROL, KeyCode::Char('c'));
+    assert!(!world.tasks.contains(&Task::Quit), "it was asked about something else since");
+    world.press_with(KeyModifiers::CONTROL, KeyCode::Char('c'));
+    assert!(world.tasks.contains(&Task::Quit));
+    world.tasks.clear();
     let result = Err("too large".to_owned());
     world.hear(News::Sent { room: room("general"), id, result });
     world.shows("✗ refused");

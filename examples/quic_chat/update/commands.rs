@@ -21,7 +21,7 @@ pub(super) fn run(model: &mut Model, command: &str, tasks: &mut Vec<Task>) {
     let room = model.open.clone();
     match (name, room) {
         ("help" | "h" | "?", _) => model.over = Some(Over::Help),
-        ("quit" | "q", _) => tasks.push(Task::Quit),
+        ("quit" | "q", _) => keys::quit(model, tasks),
         ("logout", _) => tasks.push(Task::LogOut),
         ("join" | "j", _) => tasks.push(Task::Visible),
         ("new" | "private", _) if rest.is_empty() => model.complain(format!("/{name} NAME")),

@@ -23,8 +23,11 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, tasks: &mut Vec<Task>) {
         return;
     }
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    if control && matches!(key.code, KeyCode::Char('c' | 'q')) {
+        return quit(model, tasks);
+    }
+    model.warned = false;
     match key.code {
-        KeyCode::Char('c' | 'q') if control => return tasks.push(Task::Quit),
         KeyCode::Char('r') if control => return tasks.push(Task::Nudge),
         _ => {}
     }
@@ -38,6 +41,17 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, tasks: &mut Vec<Task>) {
         return choosing(model, key, tasks);
     }
     anywhere(model, key, tasks);
+}
+
+/// Quits, but not with files on their way before the user knows.
+pub(super) fn quit(model: &mut Model, tasks: &mut Vec<Task>) {
+    let files = model.outgoing().count();
+    if files == 0 || model.warned {
+        return tasks.push(Task::Quit);
+    }
+    model.warned = true;
+    let files = if files == 1 { "a file is".to_owned() } else { format!("{files} files are") };
+    model.complain(format!("{files} not sent: Ctrl-C quits anyway"));
 }
 
 pub(super) fn pasted(model: &mut Model, text: &str, tasks: &mut Vec<Task>) {

@@ -71,12 +71,3 @@ impl Drop for Guardian {
         }
     }
 }
-
-/// Sends a signal, which the standard library cannot.
-pub(crate) fn signal(name: &str, processes: &[u32]) {
-    let mut command = Command::new("sh");
-    command.arg("-c").arg("kill -s \"$0\" \"$@\"").arg(name);
-    command.args(processes.iter().map(u32::to_string)).stderr(Stdio::null());
-    // One that is gone already needs none.
-    command.status().expect("a shell starts");
-}

@@ -4,8 +4,11 @@
 //! A crate of its own, which knows nothing of chatcore, so that the library's own tests can use it too.
 
 mod guardian;
+mod nats;
 mod postgres;
+mod process;
 mod program;
 
+pub use nats::Nats;
 pub use postgres::Postgres;
 pub use program::{lacking, require};

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::guardian::{Guardian, signal};
+use crate::guardian::Guardian;
+use crate::process::{children, is_alive, signal, until_dead};
 use crate::require;
 
 /// How long a start may take on a busy machine.
@@ -85,11 +86,7 @@ impl Postgres {
         let mut all = children(server);
         all.push(server);
         signal("KILL", &all);
-        let end = Instant::now() + PATIENCE;
-        while all.iter().any(|process| is_alive(*process)) {
-            assert!(Instant::now() < end, "PostgreSQL does not die");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        until_dead(&all);
     }
 
     /// Starts it again after [`kill`](Self::kill), on the same data.
@@ -191,24 +188,4 @@ fn initialise(initdb: &Path, folder: &Path, user: Option<(u32, u32)>) {
         }
         assert!(!order.is_empty(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
     }
-}
-
-/// The processes that `process` has started.
-fn children(process: u32) -> Vec<u32> {
-    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| stat(*id).is_some_and(|(_, parent)| parent == process)).collect()
-}
-
-/// Whether it runs: one that has ended and that nobody has waited for does not.
-fn is_alive(process: u32) -> bool {
-    stat(process).is_some_and(|(state, _)| state != 'Z')
-}
-
-/// The state of a process, and its parent.
-fn stat(process: u32) -> Option<(char, u32)> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // Behind the name, which may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }

@@ -51,15 +51,26 @@ impl Credentials {
 
 /// What the driver says of its link.
 impl Core {
-    /// The link is open; if `early`, its handshake is not done, and
-    /// [`handle_proven`](Self::handle_proven) or [`handle_rejected`](Self::handle_rejected) follows.
-    pub(crate) fn handle_linked(&mut self, now: Instant, early: bool) {
+    /// The link is open, and its handshake is done.
+    pub(crate) fn handle_linked(&mut self, now: Instant) {
+        self.greet(now);
+    }
+
+    /// The link is open, and its handshake is not done: [`handle_proven`](Self::handle_proven) or
+    /// [`handle_rejected`](Self::handle_rejected) follows.
+    pub(crate) fn handle_linked_early(&mut self, now: Instant) {
+        if let Phase::Opening { .. } = self.phase {
+            // Nobody else may be asked to take a token that would let them in again and again.
+            self.early = self.credentials.ticket.is_some();
+        }
+        self.greet(now);
+    }
+
+    fn greet(&mut self, now: Instant) {
         let Phase::Opening { .. } = self.phase else { return };
         let ticket = self.credentials.ticket.clone();
         self.credentials.shown = ticket.is_some();
         let token = self.credentials.token.clone().filter(|_| ticket.is_none());
-        // Nobody else may be asked to take a token that would let them in again and again.
-        self.early = early && ticket.is_some();
         let hello = Hello {
             versions: vec![1],
             token,
@@ -91,7 +102,7 @@ impl Core {
         }
         self.unlink();
         self.phase = Phase::Opening { until: now + self.config.patience };
-        self.handle_linked(now, false);
+        self.handle_linked(now);
     }
 
     /// The link could not be opened, or has ended: with this code, if the server gave one.

@@ -294,14 +294,14 @@ impl LinkSender for QuicSender {
 #[derive(Debug)]
 pub struct QuicReceiver {
     connection: Connection,
-    incoming: mpsc::Receiver<Incoming>,
+    incoming: mpsc::Receiver<streams::Parcel>,
     halves: Halves,
 }
 
 impl LinkReceiver for QuicReceiver {
     async fn receive(&mut self) -> Result<Incoming, Ended> {
         match self.incoming.recv().await {
-            Some(incoming) => Ok(incoming),
+            Some(parcel) => Ok(parcel.incoming),
             None => Err(Ended { code: code(&self.connection.closed().await) }),
         }
     }
@@ -331,11 +331,14 @@ fn code(error: &ConnectionError) -> Option<CloseCode> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::link::MAX_FRAME;
     use super::*;
     use crate::server::Certificate;
 
-    #[tokio::test]
-    async fn an_address_that_is_silent_does_not_keep_the_next_from_being_tried() {
+    /// One that says nothing by itself, and how to trust it.
+    fn server(transport: TransportConfig) -> (Endpoint, Trust) {
         let certificate = Certificate::self_signed().expect("made");
         let pin: Trust = certificate.fingerprint().parse().expect("a fingerprint");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -346,8 +349,65 @@ mod tests {
             .with_cert_resolver(Arc::new(certificate));
         tls.alpn_protocols = vec![ALPN.to_vec()];
         let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).expect("it serves");
-        let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        config.transport_config(Arc::new(transport));
         let server = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
+        (server, pin)
+    }
+
+    /// What a server can have a client hold that begins frames on many streams and ends none.
+    #[tokio::test]
+    async fn frames_that_are_never_whole_take_no_more_than_a_bounded_part_of_memory() {
+        const OFFERED: usize = 128 << 20;
+        const STREAMS: usize = 64;
+        let mut transport = TransportConfig::default();
+        transport.send_window(2 * OFFERED as u64);
+        let (server, pin) = server(transport);
+        let there = server.local_addr().expect("bound");
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&taken);
+        let serving = tokio::spawn(async move {
+            let connection = server.accept().await.expect("somebody comes").await.expect("shaken");
+            let mut writing = tokio::task::JoinSet::new();
+            for _ in 0..STREAMS {
+                let mut stream = connection.open_uni().await.expect("allowed");
+                let taken = Arc::clone(&counting);
+                writing.spawn(async move {
+                    let length = u32::try_from(MAX_FRAME).expect("short").to_be_bytes();
+                    stream.write_all(&length).await.expect("taken");
+                    let part = vec![0; 16 * 1024];
+                    for _ in 0..OFFERED / STREAMS / part.len() {
+                        stream.write_all(&part).await.expect("the connection stands");
+                        taken.fetch_add(part.len(), Ordering::SeqCst);
+                    }
+                });
+            }
+            while writing.join_next().await.is_some() {}
+        });
+        let link = QuicLink::new(&format!("localhost:{}", there.port()), pin).expect("a way");
+        let (_sender, _receiver) = link.open_any([there].into_iter()).await.expect("opened");
+        let mut before = 0;
+        let standstill = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let now = taken.load(Ordering::SeqCst);
+                if now > 0 && now == before {
+                    break now;
+                }
+                before = now;
+            }
+        };
+        let held = tokio::time::timeout(Duration::from_secs(60), standstill).await;
+        let held = held.expect("it comes to a stop");
+        serving.abort();
+        println!("{held} bytes of {OFFERED} were taken");
+        // What is held of frames, and what the connection's window takes.
+        assert!(held <= 8 * MAX_FRAME + WINDOW as usize + STREAMS * 16 * 1024, "{held}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_does_not_keep_the_next_from_being_tried() {
+        let (server, pin) = server(TransportConfig::default());
         let there = server.local_addr().expect("bound");
         let serving = tokio::spawn(async move {
             let incoming = server.accept().await.expect("somebody comes");

@@ -173,6 +173,11 @@ impl Accounts {
         Ok(sessions + codes)
     }
 
+    /// A session was found to have ended, on another node: nobody is let in by it here any more.
+    pub(crate) fn ended_elsewhere(&self, session: &SessionId) {
+        self.inner.live.revoke(session);
+    }
+
     fn now(&self) -> Timestamp {
         self.inner.parts.clock.now()
     }

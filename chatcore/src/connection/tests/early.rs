@@ -1,10 +1,17 @@
 //! Clients that say something before it is proven that they are there.
 
+use std::io;
+use std::task::Context;
+
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::account::{NewAccount, NewSession, SignedIn};
+use crate::error::Code;
 use crate::id::DeviceId;
+use crate::protocol::frame::UploadRequest;
+use crate::store::RoomFilter;
+use crate::testing::MemoryTransport;
 
 struct House {
     chat: Chat,
@@ -142,4 +149,110 @@ async fn a_session_that_ends_before_the_proof_is_closed() {
     peer.next_op("welcome").await;
     house.chat.accounts().revoke(&house.user, &house.session).await.expect("there is one");
     assert_eq!(peer.closing().await, CloseCode::Revoked);
+}
+
+/// One whose handshake is done when a message comes that says `leave`, and not before that is read.
+struct Together(MemoryTransport, Proven);
+
+enum Proven {
+    NotYet,
+    JustNow,
+}
+
+impl Transport for Together {
+    fn wire(&self) -> Wire {
+        self.0.wire()
+    }
+
+    fn is_early(&self) -> bool {
+        true
+    }
+
+    fn poll_proven(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        match self.1 {
+            Proven::NotYet => Poll::Pending,
+            Proven::JustNow => Poll::Ready(()),
+        }
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        let incoming = self.0.poll_receive(cx);
+        if let Poll::Ready(Some(Incoming::Message(bytes))) = &incoming
+            && bytes.windows(7).any(|part| part == b"\"leave\"")
+        {
+            self.1 = Proven::JustNow;
+        }
+        incoming
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
+        self.0.poll_write(cx, outbox)
+    }
+
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &mut Outbox,
+        code: CloseCode,
+        reason: &'static str,
+    ) -> Poll<()> {
+        self.0.poll_close(cx, outbox, code, reason)
+    }
+}
+
+#[tokio::test]
+async fn what_comes_with_the_proof_waits_until_the_ticket_is_spent() {
+    let house = House::open().await;
+    let room = house.room().await;
+    for good in [false, true] {
+        let ticket = house.ticket().await;
+        let (transport, io) = memory_transport(Wire::WebSocketJson, 1 << 20);
+        let transport = Together(transport, Proven::NotYet);
+        let connection = Connection::new(house.chat.clone(), transport, Arc::default());
+        let mut peer = Peer { io, ended: tokio::spawn(connection.run()) };
+        let hello = json!({"op": "hello", "versions": [1], "ticket": ticket, "device": "d"});
+        peer.send(&hello).await;
+        peer.next_op("welcome").await;
+        if !good {
+            let device = DeviceId::parse("d").expect("valid");
+            house.chat.accounts().redeem_ticket(&ticket, &device).await.expect("it was good");
+        }
+        let leave = json!({"op": "leave", "id": 2, "room": room});
+        if good {
+            assert_eq!(peer.ask(leave).await["op"], "result", "neither early nor forgotten");
+            assert!(house.is_spent(&ticket).await);
+        } else {
+            peer.send(&leave).await;
+            assert_eq!(peer.closing().await, CloseCode::Unauthenticated);
+            let ann = house.chat.as_user(&house.user);
+            let rooms = ann.rooms(RoomFilter::Joined, None, 10).await.expect("she may ask");
+            assert_eq!(rooms.len(), 1, "nobody has left");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_asked_for_after_the_handshake_is_not_too_early_before_the_connection_knows() {
+    let house = House::open().await;
+    let ticket = house.ticket().await;
+    let (transport, io) = memory_transport(Wire::WebSocketJson, 1 << 20);
+    let (transport, prove) = transport.early();
+    let mut connection = Connection::new(house.chat.clone(), transport, Arc::default());
+    let files = connection.files();
+    let mut peer = Peer { io, ended: tokio::spawn(connection.run()) };
+    let hello = json!({"op": "hello", "versions": [1], "ticket": ticket, "device": "d"});
+    peer.send(&hello).await;
+    peer.next_op("welcome").await;
+    let upload = |files: Files| async move {
+        let body = futures_util::stream::iter([Ok(bytes::Bytes::from_static(b"one line\n"))]);
+        let name = "notes.txt".to_owned();
+        files.upload(UploadRequest { name, content_type: None, length: 9 }, body).await
+    };
+    let early = upload(files.clone()).await;
+    assert_eq!(early.expect_err("it is early").code, Code::TooEarly);
+    let mut later = tokio::spawn(upload(files.clone().proven()));
+    let quiet = tokio::time::timeout(Duration::from_millis(100), &mut later).await;
+    assert!(quiet.is_err(), "it is not known yet: {quiet:?}");
+    prove.send(()).expect("it is waited for");
+    assert_eq!(later.await.expect("no panic").expect("stored").size, 9);
 }

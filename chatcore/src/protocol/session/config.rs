@@ -20,7 +20,8 @@ pub struct Config {
     /// How long a subscription may have entries due and no window, and the transport bytes due and
     /// no progress. Default 60 s.
     pub stall: Duration,
-    /// How long requests may take to be answered once the server is stopping. Default 10 s.
+    /// How long requests may take to be answered, and files to arrive, once the server is stopping.
+    /// Default 10 s.
     pub drain: Duration,
 }
 

@@ -74,6 +74,8 @@ pub struct Session {
     /// Unacked entries that the client takes per room.
     window: u32,
     early: Early,
+    /// Files that are on their way beside the frames.
+    files: usize,
     /// When the last frame came.
     heard_at: Timestamp,
     /// Since when bytes are due that the transport does not take.
@@ -90,7 +92,7 @@ enum Phase {
     Resuming { until: Timestamp, resuming: Box<Resuming> },
     /// Serves.
     Ready(Box<Identity>),
-    /// Answers what was asked, and takes nothing new.
+    /// Answers what was asked, lets files that are on their way arrive, and takes nothing new.
     Draining { until: Timestamp, identity: Box<Identity> },
     /// Is over.
     Closed,
@@ -189,6 +191,7 @@ impl Session {
             deliveries: Deliveries::default(),
             window: config.limits.window,
             early: Early::default(),
+            files: 0,
             heard_at: now,
             unwritten_since: None,
             config,
@@ -290,6 +293,14 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// So many files are on their way now, beside the frames. A server that stops waits for them as for
+    /// answers. Returns whether that is news.
+    pub fn handle_files(&mut self, moving: usize) -> bool {
+        let news = std::mem::replace(&mut self.files, moving) != moving;
+        self.close_if_drained();
+        news
     }
 
     /// Entries of a subscription up to `up_to` were written.
@@ -421,7 +432,8 @@ impl Session {
     }
 
     fn close_if_drained(&mut self) {
-        if matches!(self.phase, Phase::Draining { .. }) && self.calls.len() == 0 {
+        let done = self.calls.len() == 0 && self.files == 0;
+        if matches!(self.phase, Phase::Draining { .. }) && done {
             self.close(CloseCode::GoingAway, "the server is stopping");
         }
     }

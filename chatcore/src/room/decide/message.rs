@@ -8,7 +8,7 @@ use crate::log::{AttachmentRef, Body, Entry, Fingerprint, fingerprint};
 use crate::room::{Actor, Member, PriorSend, ReactionCount, Rejection, Role, Room, SendAction};
 
 pub(super) fn send(case: &Case<'_>, send: &SendAction) -> Result<Decision, Rejection> {
-    let fingerprint = send.draft.fingerprint();
+    let fingerprint = send.original.unwrap_or_else(|| send.draft.fingerprint());
     // What took effect stays so even for one who may not write any more, but not for one who must
     // not know of the room.
     let room = case.view.access(case.actor(), case.now())?.0;

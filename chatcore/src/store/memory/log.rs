@@ -152,6 +152,7 @@ impl Logs {
             rooms: HashMap::new(),
             joined_counts: HashMap::new(),
             uploads: HashMap::new(),
+            inbox: Default::default(),
         };
         for command in batch {
             let view = views.rooms.entry(command.room.clone()).or_default();

@@ -3,16 +3,20 @@
 
 mod account;
 mod attachment;
+mod hook;
+mod inbox;
 mod log;
 mod room;
 mod search;
 mod session;
 mod verification;
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::SystemRandom;
 use crate::id::Epoch;
+use crate::store::HookCursor;
 
 /// Keeps everything in memory; what is acked is gone with the process.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub struct MemoryStore {
     accounts: Mutex<account::Accounts>,
     sessions: Mutex<session::Sessions>,
     verifications: Mutex<verification::Verifications>,
+    hooks: Mutex<HashMap<String, HookCursor>>,
     /// Locked after `logs`, where both are.
     attachments: Mutex<attachment::AttachmentTable>,
 }
@@ -35,6 +40,7 @@ impl MemoryStore {
             accounts: Mutex::default(),
             sessions: Mutex::default(),
             verifications: Mutex::default(),
+            hooks: Mutex::default(),
             attachments: Mutex::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! Rooms and members in memory.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, lock};
 use crate::id::{RoomId, UserId};
 use crate::room::{InviteHash, InviteLink, Member, Room, RoomKind, Standing};
-use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 #[async_trait]
 impl RoomStore for MemoryStore {
@@ -83,6 +84,19 @@ impl RoomStore for MemoryStore {
             Some((log.room.clone(), log.invite_links.get(id)?.clone()))
         });
         Ok(found)
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {
+        let logs = lock(&self.logs);
+        let rooms: BTreeSet<_> = rooms.iter().collect();
+        let rooms = rooms.into_iter().filter_map(|room| logs.rooms.get(room));
+        Ok(rooms
+            .map(|log| Head {
+                room: log.room.id.clone(),
+                head_seq: log.room.head_seq,
+                deleted: log.room.deleted_at.is_some(),
+            })
+            .collect())
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 
@@ -74,6 +74,12 @@ impl SessionStore for MemoryStore {
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
         Ok(lock(&self.sessions).records.get(id).cloned())
+    }
+
+    async fn live_sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreError> {
+        let sessions = lock(&self.sessions);
+        let ids: HashSet<_> = ids.iter().collect();
+        Ok(ids.into_iter().filter(|id| sessions.records.contains_key(id)).cloned().collect())
     }
 
     async fn sessions_of(&self, user: &UserId) -> Result<Vec<SessionRecord>, StoreError> {

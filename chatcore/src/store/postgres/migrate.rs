@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0004_mentions",
         "0005_slow_mode",
         "0006_search",
+        "0007_host",
         "0011_invite_links",
     ]
 );

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgArguments, PgRow};
 
 use super::PostgresStore;
-use super::error::failed;
+use super::error::{corrupt, failed};
 use super::rows::Fields;
 use super::sql::Args;
 use crate::id::{RoomId, UserId};
 use crate::room::{InviteHash, InviteLink, Member, Room};
 use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
-use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -67,6 +67,10 @@ const INVITED_TO: &str = concat!(
     invite_link_columns!(),
     " FROM $.invite_links i JOIN $.rooms r ON r.pk = i.room WHERE i.hash = $1"
 );
+
+/// By the index of ids, one look for each that is asked for.
+pub(super) const HEADS: &str =
+    "SELECT id, head_seq, deleted_at IS NOT NULL FROM $.rooms WHERE id = ANY($1::text[])";
 
 /// What has its place in the order of commits, and what waits for one: of one moment.
 const COUNTS: &str = "\
@@ -133,6 +137,12 @@ impl RoomStore for PostgresStore {
         rows.first().map(room_and_link).transpose()
     }
 
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {
+        let ids: Vec<_> = rooms.iter().map(|room| room.as_str().to_owned()).collect();
+        let ids = Args::default().bind(ids).done()?;
+        self.client.read(HEADS, ids).await?.iter().map(head).collect()
+    }
+
     async fn counts(&self) -> Result<RoomCounts, StoreError> {
         let rows = self.client.read(COUNTS, PgArguments::default()).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound).map_err(failed)?;
@@ -149,4 +159,10 @@ fn room_and_member(row: &PgRow) -> Result<(Room, Option<Member>), StoreError> {
 fn room_and_link(row: &PgRow) -> Result<(Room, InviteLink), StoreError> {
     let mut row = Fields::of(row);
     Ok((row.room()?, row.invite_link()?))
+}
+
+fn head(row: &PgRow) -> Result<Head, StoreError> {
+    let mut row = Fields::of(row);
+    let room = RoomId::parse(row.take()?).map_err(corrupt)?;
+    Ok(Head { room, head_seq: row.seq()?, deleted: row.take()? })
 }

@@ -34,6 +34,9 @@ old AS (DELETE FROM $.tickets WHERE pk IN (SELECT t.pk FROM of JOIN $.tickets t 
         ORDER BY t.pk DESC OFFSET $4)) \
 SELECT 1 FROM new";
 
+/// By the index of ids, one look for each that is asked for.
+pub(super) const LIVE: &str = "SELECT id FROM $.sessions WHERE id = ANY($1::text[])";
+
 fn session_id(fields: &mut Fields<'_>) -> Result<SessionId, StoreError> {
     SessionId::parse(fields.take()?).map_err(corrupt)
 }
@@ -98,6 +101,12 @@ impl SessionStore for PostgresStore {
         let find = concat!("SELECT ", columns!(), " FROM $.sessions WHERE id = $1");
         let id = Args::default().bind(id.as_str().to_owned()).done()?;
         self.client.read(find, id).await?.first().map(record).transpose()
+    }
+
+    async fn live_sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreError> {
+        let ids: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+        let ids = Args::default().bind(ids).done()?;
+        session_ids(&self.client.read(LIVE, ids).await?)
     }
 
     async fn sessions_of(&self, user: &UserId) -> Result<Vec<SessionRecord>, StoreError> {

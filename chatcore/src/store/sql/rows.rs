@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, InviteLinkId, RoomId, Seq, UserId};
 use crate::log::{Body, Entry};
 use crate::room::{InviteHash, InviteLink, Marks, Member, Role, Room, RoomKind, Standing};
-use crate::store::StoreError;
+use crate::store::{HookCursor, StoreError};
 
 /// The columns of [`Fields::room`], of a table or alias `r`.
 macro_rules! room_columns {
@@ -140,6 +140,21 @@ pub(in crate::store) fn invite_link_from(
         uses: uses.map(unsigned).transpose()?,
         used: unsigned(used)?,
     })
+}
+
+impl HookCursor {
+    /// Of a row of `hooks`.
+    pub(in crate::store) fn from_cells(
+        pos: u64,
+        seq: Seq,
+        end: (Option<i64>, Option<i64>),
+    ) -> Result<Self, StoreError> {
+        let end = match end {
+            (Some(pos), Some(seq)) => Some((unsigned(pos)?, Seq(unsigned(seq)?))),
+            _ => None,
+        };
+        Ok(Self { pos, seq, end })
+    }
 }
 
 /// A number that is never below zero.

@@ -64,6 +64,7 @@ pub(in crate::store) struct Questions {
     invite_links: Vec<RoomId>,
     pub(in crate::store) joined: Vec<UserId>,
     uploads: Vec<AttachmentId>,
+    inbox: Vec<u64>,
     /// Where messages stand that are not in `sends` yet.
     pub(in crate::store) places: HashMap<MessageId, Seq>,
 }
@@ -102,11 +103,12 @@ pub(in crate::store) enum Part {
     InviteLinks,
     Joined,
     Uploads,
+    Inbox,
 }
 
 impl Part {
     #[cfg(test)]
-    pub(in crate::store) const ALL: [Self; 10] = [
+    pub(in crate::store) const ALL: [Self; 11] = [
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -117,6 +119,7 @@ impl Part {
         Self::InviteLinks,
         Self::Joined,
         Self::Uploads,
+        Self::Inbox,
     ];
 }
 
@@ -137,6 +140,7 @@ impl Questions {
             all.counts_at.extend(needs.n_at.map(|seq| (room.clone(), seq)));
             all.joined.extend(needs.joined_counts);
             all.uploads.extend(needs.uploads);
+            all.inbox.extend(needs.inbox);
             if needs.successors {
                 all.successors.push(room.clone());
             }
@@ -169,6 +173,7 @@ impl Questions {
             && self.invite_links.is_empty()
             && self.joined.is_empty()
             && self.uploads.is_empty()
+            && self.inbox.is_empty()
     }
 
     /// What is asked, in an order in which the answers can be taken in.
@@ -192,6 +197,7 @@ impl Questions {
         asking.extend(Question::about(Part::InviteLinks, &self.invite_links)?);
         asking.extend(Question::about(Part::Joined, &self.joined)?);
         asking.extend(Question::about(Part::Uploads, &self.uploads)?);
+        asking.extend(Question::about(Part::Inbox, &self.inbox)?);
         Ok(asking)
     }
 
@@ -285,6 +291,7 @@ impl Questions {
                     views.uploads.insert(id, Upload { owner, file });
                 }
             }
+            Part::Inbox => views.inbox.extend(rows::<u64>(answer)?),
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0003_attachments",
         "0004_mentions",
         "0005_slow_mode",
+        "0007_host",
         "0011_invite_links",
     ]
 );

@@ -20,6 +20,8 @@ mod commit;
 mod connect;
 mod error;
 mod file;
+mod hook;
+mod inbox;
 mod log;
 mod memory;
 mod migrate;
@@ -45,6 +47,7 @@ use sqlx::Row;
 
 use self::error::failed;
 use self::file::Claim;
+use self::inbox::Host;
 use self::memory::Memory;
 pub use self::options::SqliteOptions;
 use self::readers::{Reader, Readers};
@@ -53,6 +56,7 @@ use self::writer::{Purpose, WriteTx, Writer};
 use super::StoreError;
 use crate::clock::SystemRandom;
 use crate::id::Epoch;
+pub use sqlx::SqlitePool;
 
 /// Keeps everything in one SQLite file.
 ///
@@ -68,6 +72,7 @@ pub struct SqliteStore {
     search: SearchIndex,
     busy: Duration,
     claim: Mutex<Option<Claim>>,
+    host: Option<Host>,
 }
 
 impl SqliteStore {
@@ -93,9 +98,13 @@ impl SqliteStore {
         migrate::migrate(&writer).await?;
         let epoch = epoch(&writer).await?;
         let memory = Memory::read(&mut *writer.hold().await?, options.bounds).await?;
+        let host = match options.host {
+            Some(pool) => Some(Host::open(pool, &claim.path).await?),
+            None => None,
+        };
         let (memory, claim) = (Mutex::new(memory), Mutex::new(Some(claim)));
         let (search, busy) = (SearchIndex::default(), options.busy);
-        Ok(Self { epoch, writer, memory, readers, search, busy, claim })
+        Ok(Self { epoch, writer, memory, readers, search, busy, claim, host })
     }
 
     /// Where the database is, free of symbolic links; none once it is closed.

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::error::failed;
+use super::error::{corrupt, failed};
 use super::rows::Fields;
 use crate::id::{RoomId, UserId};
 use crate::room::{InviteHash, InviteLink, Member, Room};
 use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
-use crate::store::{RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -144,6 +144,23 @@ impl RoomStore for SqliteStore {
             .await
             .map_err(failed)?;
         row.as_ref().map(room_and_link).transpose()
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, head_seq, deleted_at IS NOT NULL FROM rooms \
+             WHERE id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(serde_json::to_string(rooms).map_err(corrupt)?)
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(failed)?;
+        let head = |row: &SqliteRow| {
+            let mut row = Fields::of(row);
+            let room = RoomId::parse(row.take()?).map_err(corrupt)?;
+            Ok(Head { room, head_seq: row.seq()?, deleted: row.take()? })
+        };
+        rows.iter().map(head).collect()
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

@@ -103,6 +103,16 @@ impl SessionStore for SqliteStore {
         found.as_ref().map(record).transpose()
     }
 
+    async fn live_sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreError> {
+        let rows =
+            sqlx::query("SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?))")
+                .bind(serde_json::to_string(ids).map_err(corrupt)?)
+                .fetch_all(&mut *self.read().await?)
+                .await
+                .map_err(failed)?;
+        session_ids(&rows)
+    }
+
     async fn sessions_of(&self, user: &UserId) -> Result<Vec<SessionRecord>, StoreError> {
         let rows = sqlx::query(concat!(
             "SELECT ",

@@ -2,7 +2,7 @@
 
 use crate::id::RoomId;
 use crate::room::{Action, MemberAction, NewRoom, RoomUpdate, Standing};
-use crate::store::RoomFilter;
+use crate::store::{Head, RoomFilter};
 use crate::testing::scene::{Rooms, Scene, kick, to, user};
 
 /// None is left out, none comes twice, however long a page is.
@@ -74,6 +74,31 @@ pub async fn deleted_rooms_are_listed_nowhere(store: impl Rooms) {
     scene.public("r", "bob", &[]).await;
     assert_eq!(scene.rooms("eve", RoomFilter::Visible).await, ["r"]);
     assert_eq!(scene.members(&room).await, ["bob"]);
+}
+
+/// Each once, a deleted one among them, which is one again when it is made anew.
+pub async fn heads_are_told_of_rooms_that_are_there_or_were(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let (kept, gone) =
+        (scene.public("kept", "ann", &[]).await, scene.public("gone", "ann", &[]).await);
+    scene.public("other", "ann", &[]).await;
+    scene.says("ann", &kept, "hello").await;
+    scene.does("ann", &gone, Action::Leave).await;
+    let never = RoomId::parse("never").expect("a sound id");
+    let asked = [gone.clone(), kept.clone(), never, kept.clone()];
+    let heads = async || {
+        let mut heads = scene.store.heads(&asked).await.expect("the store works");
+        heads.sort_by(|a, b| a.room.cmp(&b.room));
+        heads
+    };
+    let head = async |room: &RoomId, deleted| {
+        let head_seq = scene.see(room).await.head_seq;
+        Head { room: room.clone(), head_seq, deleted }
+    };
+    assert_eq!(heads().await, [head(&gone, true).await, head(&kept, false).await]);
+    scene.public("gone", "bob", &[]).await;
+    assert_eq!(heads().await, [head(&gone, false).await, head(&kept, false).await]);
+    assert_eq!(scene.store.heads(&[]).await.expect("the store works"), []);
 }
 
 /// Whatever characters the ids are made of: by their bytes.

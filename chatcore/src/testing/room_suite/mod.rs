@@ -89,6 +89,7 @@ macro_rules! room_store_suite {
                 rooms_are_listed_in_pages_by_id,
                 visible_rooms_are_public_ones_and_ones_own,
                 deleted_rooms_are_listed_nowhere,
+                heads_are_told_of_rooms_that_are_there_or_were,
                 members_are_listed_in_pages_by_id,
                 only_who_is_in_is_listed,
                 a_room_is_shown_with_how_one_stands_to_it,

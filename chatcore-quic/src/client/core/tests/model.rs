@@ -214,7 +214,11 @@ impl World {
             match output {
                 Output::Connect { early } => {
                     self.link = Some(Link { early, ..Link::default() });
-                    self.core.handle_linked(self.now, early);
+                    if early {
+                        self.core.handle_linked_early(self.now);
+                    } else {
+                        self.core.handle_linked(self.now);
+                    }
                 }
                 Output::Send(frame) => {
                     if let Some(link) = &mut self.link {

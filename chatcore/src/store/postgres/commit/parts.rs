@@ -114,6 +114,10 @@ const fn sql(part: Part) -> &'static str {
                a.width, a.height)) FROM json_array_elements_text(?::json) j \
               JOIN $.attachments a ON a.id = j AND a.state = 2)"
         }
+        Part::Inbox => {
+            "(SELECT json_agg(i.id) FROM json_array_elements_text(?::json) j \
+              JOIN $.inbox i ON i.id = j::bigint AND i.code IS NULL)"
+        }
     }
 }
 

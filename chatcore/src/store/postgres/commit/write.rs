@@ -98,6 +98,17 @@ const PENDING: &str = "\
 , pending AS (INSERT INTO $.runs_pending (made, messages, rooms, firsts, lasts) \
   SELECT ?::bigint, ?::bigint, ?::bigint[], ?::bigint[], ?::bigint[] FROM go)";
 
+/// What was handed in by a host's transaction is settled by whoever comes first.
+const SETTLED: &str = "\
+, settled AS (DELETE FROM $.inbox i USING go \
+  WHERE i.id = ANY (?::bigint[]) AND i.code IS NULL RETURNING 1)";
+
+const REFUSED: &str = "\
+, refused AS (UPDATE $.inbox i SET code = e.code, why = e.why, \
+    refused_at = (extract(epoch FROM now()) * 1000)::bigint \
+  FROM go, unnest(?::bigint[], ?::text[], ?::text[]) AS e (id, code, why) \
+  WHERE i.id = e.id AND i.code IS NULL RETURNING 1)";
+
 /// Whether the statement found something else than what was decided on, in the middle of its work.
 pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     // division_by_zero: see `Checks`.
@@ -174,6 +185,7 @@ impl<'a> Writing<'a> {
         self.entries(&mut script)?;
         self.messages(&mut script, &mut checks)?;
         self.links(&mut script)?;
+        self.inbox(&mut script, &mut checks);
         checks.end(&mut script);
         Ok(script)
     }
@@ -336,6 +348,28 @@ impl<'a> Writing<'a> {
         args.bind(column(&runs, |run| signed(run.2)));
         args.bind(column(&runs, |run| signed(run.3)));
         Ok(())
+    }
+
+    fn inbox(&self, script: &mut Script, checks: &mut Checks) {
+        let place = |place: &u64| i64::try_from(*place).unwrap_or(i64::MAX);
+        let (mut done, mut refused) = (Vec::new(), Vec::new());
+        for (id, why) in &self.changes.settled {
+            match why {
+                None => done.push(place(id)),
+                Some(why) => refused.push((place(id), why)),
+            }
+        }
+        if !done.is_empty() {
+            checks.rows("settled", done.len());
+            script.text(SETTLED).bind(done);
+        }
+        if !refused.is_empty() {
+            checks.rows("refused", refused.len());
+            let args = script.text(REFUSED);
+            args.bind(column(&refused, |(id, _)| *id));
+            args.bind(column(&refused, |(_, why)| why.code().as_str()));
+            args.bind(column(&refused, |(_, why)| why.to_string()));
+        }
     }
 
     /// Rooms that come to their end.

@@ -10,6 +10,7 @@ use super::*;
 mod faults;
 mod nodes;
 mod opening;
+mod polls;
 mod searching;
 
 /// A URL of a schema that nobody else has; `None`, having said so, where PostgreSQL is missing.
@@ -26,6 +27,10 @@ pub(super) async fn fresh() -> Option<(PostgresStore, ())> {
 
 mod rooms {
     crate::room_store_suite!(in one, super::fresh);
+}
+
+mod hook {
+    crate::hook_store_suite!(in one, super::fresh);
 }
 
 mod log {

@@ -93,6 +93,10 @@ pub(super) const fn sql(part: Part) -> &'static str {
                a.width, a.height)) \
              FROM json_each(?) j CROSS JOIN attachments a ON a.id = j.value AND a.state = 2)"
         }
+        Part::Inbox => {
+            "(SELECT json_group_array(i.id) FROM json_each(?) j \
+             CROSS JOIN inbox i ON i.id = j.value AND i.state = 0)"
+        }
     }
 }
 

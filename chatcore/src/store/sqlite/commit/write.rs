@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::entries;
 use crate::id::RoomId;
-use crate::room::{Changes, Member, Room};
+use crate::room::{Changes, Member, Rejection, Room};
 use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::Runs;
 use crate::store::sql::views::Before;
@@ -79,6 +79,7 @@ impl Writing<'_> {
         let mut links = Columns::default();
         on_links(&mut links, changes, numbers)?;
         links.insert(&mut script, "INSERT INTO links_written VALUES (?, ?, ?)")?;
+        inbox(&mut script, changes)?;
         if let Some(slice) = self.slice {
             entries::file(&mut script, slice)?;
         }
@@ -183,6 +184,25 @@ fn member_row<'a>(
         member.spoke_at,
     ))
 }
+
+/// Settles what was handed in by the host's transactions: 1 is done, 2 refused.
+fn inbox(script: &mut Script, changes: &Changes) -> Result<(), StoreError> {
+    if changes.settled.is_empty() {
+        return Ok(());
+    }
+    let row = |(place, why): (&u64, &Option<Rejection>)| match why {
+        None => (*place, 1, None, None),
+        Some(why) => (*place, 2, Some(why.code().as_str()), Some(why.to_string())),
+    };
+    let rows: Vec<_> = changes.settled.iter().map(row).collect();
+    script.add(SETTLED);
+    script.bind(serde_json::to_string(&rows).map_err(corrupt)?)
+}
+
+const SETTLED: &str = "\
+UPDATE inbox SET state = j.value ->> 1, code = j.value ->> 2, why = j.value ->> 3, \
+  refused_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) \
+FROM json_each(?) j WHERE inbox.id = j.value ->> 0";
 
 /// What happens to messages that are there, to reactions, pins and files.
 fn on_messages(

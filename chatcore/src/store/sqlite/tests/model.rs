@@ -322,6 +322,8 @@ async fn run(story: Vec<Step>) {
                 let other = sqlite.store.commit(&batch, &sqlite.limits).await;
                 let free = sqlx::query("ROLLBACK").execute(&mut outside).await;
                 free.expect("it is released");
+                // Dropped, it would close at some time, and may lock out what opens meanwhile.
+                sqlx::Connection::close(outside).await.expect("it closes");
                 // What changes nothing is answered all the same.
                 if let Ok(other) = other {
                     alike(&told(memory.commit(&batch).await), &told(other));
