@@ -44,6 +44,8 @@ pub struct Limits {
     /// Codes of invite links tried from one address, and by one user. Default: 50 at once, and then
     /// one each 2 seconds.
     pub invite_codes: Option<Rate>,
+    /// People whom one user blocks. Default 1,000.
+    pub blocks: u32,
     /// Items of one page. Default 200.
     pub page: u32,
     /// Messages, changes, entries and signals of one user; marks do not count. Default: 1,000 at
@@ -73,6 +75,7 @@ impl Default for Limits {
             invite_link_uses: 1_000,
             invite_link_life: Duration::from_secs(30 * 86_400),
             invite_codes: Some(Rate::new(50, Duration::from_secs(2))),
+            blocks: 1_000,
             page: 200,
             turns_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
             slow_mode: 6 * 3_600,

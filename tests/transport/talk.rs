@@ -1,8 +1,9 @@
 //! What people do in a room.
 
+use chatcore::id::RoomId;
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, user};
 
 pub(crate) async fn a_room_is_made_entered_and_listed(stage: Stage) {
     let (mut ann, mut ben) = (stage.peer("ann").await, stage.peer("ben").await);
@@ -220,6 +221,42 @@ pub(crate) async fn a_link_is_made_looked_at_used_and_revoked(stage: Stage) {
     ann.done("revoke_invite_link", of.clone()).await;
     assert_eq!(ann.refused("revoke_invite_link", of).await, "not_found");
     assert_eq!(cat.refused("invitation", json!({ "code": other["code"] })).await, "not_found");
+}
+
+pub(crate) async fn one_who_is_blocked_is_told_nothing_and_says_nothing(stage: Stage) {
+    let (mut ann, mut ben) = (stage.peer("ann").await, stage.peer("ben").await);
+    let mut phone = stage.peer("ann").await;
+    let direct = json!({ "kind": "direct", "members": ["ann"] });
+    let room = RoomId::direct(&user("ann"), &user("ben"));
+    assert_eq!(ben.done("create_room", direct.clone()).await["room"], json!(room));
+    ben.done("subscribe", json!({ "room": room })).await;
+    ann.done("block", json!({ "user": "ben" })).await;
+    let told = phone.next_op("block").await;
+    assert_eq!((&told["user"], &told["on"]), (&json!("ben"), &json!(true)), "on all devices");
+    assert_eq!(ann.done("blocks", json!({})).await["blocks"], json!(["ben"]));
+    assert_eq!(phone.done("rooms", json!({})).await["blocked"], json!(["ben"]));
+    let send = json!({ "room": room, "client_msg_id": "1", "text": "hello?" });
+    assert_eq!(ben.refused("send", send.clone()).await, "forbidden");
+    assert_eq!(ben.refused("create_room", direct).await, "forbidden");
+    let square = ben.done("create_room", json!({ "kind": "public", "name": "square" })).await;
+    let invite = json!({ "room": square["room"], "user": "ann", "action": "invite" });
+    assert_eq!(ben.refused("member", invite).await, "forbidden");
+    let subscribed = ann.done("subscribe", json!({ "room": room })).await;
+    assert_eq!(subscribed["presence"], json!(["ann", "ben"]));
+    let typing =
+        json!({ "op": "signal", "room": room, "kind": "typing", "on": true, "ttl_ms": 900 });
+    ann.send(&typing).await;
+    let again = ben.done("subscribe", json!({ "room": room })).await;
+    assert_eq!(again["presence"], json!(["ben"]));
+    // What is said after it comes, and so it did not.
+    ann.done("send", json!({ "room": room, "client_msg_id": "1", "text": "bye" })).await;
+    assert_eq!(ben.next_of(&room).await["text"], "bye");
+    assert!(ben.rest().await.iter().all(|frame| frame["op"] != "signal"), "of the moment: nothing");
+    ann.done("unblock", json!({ "user": "ben" })).await;
+    assert_eq!(phone.next_op("block").await["on"], false);
+    ben.done("send", send).await;
+    ann.send(&typing).await;
+    assert_eq!(ben.next_op("signal").await["user"], "ann");
 }
 
 pub(crate) async fn signals_reach_the_others_and_are_not_kept(stage: Stage) {

@@ -45,6 +45,7 @@
 //!
 //! Any [`Link`] carries it; [`QuicLink`] is the one of this crate.
 
+mod blocks;
 mod builder;
 mod core;
 mod driver;

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod attachments;
+mod blocks;
 mod endpoint;
 mod invites;
 mod me;
@@ -35,6 +36,7 @@ fn endpoints() -> Vec<Endpoint> {
         accounts::endpoints(),
         sessions::endpoints(),
         me::endpoints(),
+        blocks::endpoints(),
         users::endpoints(),
         rooms::endpoints(),
         members::endpoints(),

@@ -645,10 +645,36 @@ async fn link_brings_a_stranger_into_a_private_room() {
     assert_eq!(server.call("", "POST", "/invites/show", code).await.status, 404);
     let other = server.ok(&as_ann, "POST", &links, json!({})).await;
     let listed = server.ok(&as_ann, "GET", &links, Value::Null).await;
-    assert_eq!((&listed["links"][0]["link"], &listed["links"][0]["code"]), (&other["link"], &Value::Null));
+    assert_eq!(
+        (&listed["links"][0]["link"], &listed["links"][0]["code"]),
+        (&other["link"], &Value::Null)
+    );
     server.ok(&as_ann, "DELETE", &format!("{links}/{}", text(&other["link"])), Value::Null).await;
     let gone = server.call("", "POST", "/invites/show", json!({"code": other["code"]})).await;
     assert_eq!(gone.json()["code"], "not_found");
     let far = json!({"expires_at": 9_007_199_254_740_991_i64});
     assert_eq!(server.call(&as_ann, "POST", &links, far).await.json()["field"], "expires_at");
+}
+
+#[tokio::test]
+async fn who_is_blocked_is_listed_and_cannot_write() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("bob").await;
+    let one = format!("/me/blocks/{bob}");
+    assert_eq!(server.call(&as_ann, "PUT", &one, Value::Null).await.status, 204);
+    let blocks = server.ok(&as_ann, "GET", "/me/blocks?limit=1", Value::Null).await;
+    assert_eq!(blocks, json!({"blocks": [bob], "next": bob}));
+    assert_eq!(server.ok(&as_ann, "GET", "/rooms", Value::Null).await["blocked"], json!([bob]));
+    let direct = json!({"kind": "direct", "members": [ann]});
+    let refused = server.call(&as_bob, "POST", "/rooms", direct.clone()).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["code"].clone()),
+        (403, json!("forbidden"))
+    );
+    let nobody = server.call(&as_ann, "PUT", "/me/blocks/nobody", Value::Null).await;
+    assert_eq!(nobody.status, 404);
+    assert_eq!(server.call("", "GET", "/me/blocks", Value::Null).await.status, 401);
+    assert_eq!(server.call(&as_ann, "DELETE", &one, Value::Null).await.status, 204);
+    server.ok(&as_bob, "POST", "/rooms", direct).await;
 }

@@ -8,8 +8,8 @@ use crate::hub::Subscription;
 use crate::id::RoomId;
 use crate::log::Cursor;
 use crate::protocol::frame::{
-    Answer, Changed, Failure, InviteLinkList, MemberList, PinList, Request, RoomList, Rooms,
-    UseInvite,
+    Answer, BlockList, Changed, Failure, InviteLinkList, MemberList, PinList, Request, RoomList,
+    Rooms, UseInvite,
 };
 use crate::protocol::session::{Authenticated, Reply};
 use crate::room::MemberAction;
@@ -39,6 +39,9 @@ pub(super) async fn subscribe(
         subscription.hide();
     }
     let resume = client.caller.resume(room, since).await?;
+    if resume.barred {
+        subscription.bar();
+    }
     subscription.let_in(resume.joined(), resume.head_seq);
     Ok((subscription, resume))
 }
@@ -105,6 +108,18 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
         Request::AcceptInvite(UseInvite { code }) => {
             Answer::Room(caller.accept_invite(&code, None).await?)
         }
+        Request::Block { user } => {
+            caller.block(&user).await?;
+            Answer::Done {}
+        }
+        Request::Unblock { user } => {
+            caller.unblock(&user).await?;
+            Answer::Done {}
+        }
+        Request::Blocks(body) => {
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
+            Answer::Blocks(BlockList::page(caller.blocks(body.after.as_ref(), limit).await?, limit))
+        }
         Request::Pins { room, body } => {
             let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
             let pinned = caller.pinned(&room, body.after.unwrap_or_default(), limit).await?;
@@ -141,5 +156,6 @@ async fn rooms(caller: &Caller, page: Rooms) -> Result<RoomList, Error> {
     let rooms = caller.rooms(RoomFilter::Joined, page.after.as_ref(), limit).await?;
     // A page that is not full is the last one.
     let next = rooms.last().filter(|_| rooms.len() >= limit as usize).map(|r| r.room.clone());
-    Ok(RoomList { rooms, next })
+    let blocked = if page.after.is_none() { caller.all_blocks().await? } else { Vec::new() };
+    Ok(RoomList { rooms, blocked, next })
 }

@@ -173,6 +173,7 @@ fn reads(request: &Request) -> bool {
             | Request::Pins { .. }
             | Request::InviteLinks { .. }
             | Request::Invitation(_)
+            | Request::Blocks(_)
             | Request::Readers { .. }
             | Request::Subscribe { .. }
             | Request::Auth { .. }

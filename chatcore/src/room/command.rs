@@ -119,6 +119,13 @@ pub enum Action {
     RevokeInviteLink(InviteLinkId),
     /// Come in by the link with this code.
     EnterByLink(InviteHash),
+    /// Block someone (`on`), or do so no more. The room is the direct one of both.
+    Block {
+        /// Whom.
+        target: UserId,
+        /// Whether they shall be blocked.
+        on: bool,
+    },
     /// Describe the room anew.
     Update(RoomUpdate),
     /// Move the caller's marks forward.
@@ -146,7 +153,7 @@ impl Action {
                 let (expires_at, uses) = (Some(link.expires_at), link.uses);
                 NewInviteLink { expires_at, uses }.check(now, limits).map(|_| ())
             }
-            Self::RevokeInviteLink(_) | Self::EnterByLink(_) => Ok(()),
+            Self::RevokeInviteLink(_) | Self::EnterByLink(_) | Self::Block { .. } => Ok(()),
         }
     }
 }
@@ -388,6 +395,8 @@ pub struct Needs {
     pub n_at: Option<Seq>,
     /// The links by which people come in.
     pub invite_links: bool,
+    /// Whether the first of each pair blocks the second, and where it is said so, how many they block.
+    pub blocks: Vec<(UserId, UserId, bool)>,
     /// Whether this place of the inbox still waits.
     pub inbox: Option<u64>,
 }
@@ -404,9 +413,12 @@ impl Command {
         match &self.action {
             Action::Create(new) => {
                 needs.members.extend(new.members.iter().cloned());
-                needs.joined_counts.extend(actor);
+                needs.joined_counts.extend(actor.clone());
                 if new.kind == RoomKind::Direct {
                     needs.joined_counts.extend(new.members.iter().cloned());
+                } else if let Some(actor) = actor {
+                    let invited = new.members.iter().cloned();
+                    needs.blocks.extend(invited.map(|user| (user, actor.clone(), false)));
                 }
             }
             Action::Enter => needs.joined_counts.extend(actor),
@@ -430,6 +442,9 @@ impl Command {
             Action::Pin { message, .. } => needs.messages.push(message.clone()),
             Action::Member { target, what } => {
                 needs.members.push(target.clone());
+                if let (MemberAction::Invite, Some(actor)) = (what, actor) {
+                    needs.blocks.push((target.clone(), actor, false));
+                }
                 // Only the host can send an owner out; then another one must take over.
                 needs.successors = self.actor == Actor::System
                     && matches!(what, MemberAction::Kick { .. } | MemberAction::Ban { .. });
@@ -438,6 +453,10 @@ impl Command {
             Action::EnterByLink(_) => {
                 needs.invite_links = true;
                 needs.joined_counts.extend(actor);
+            }
+            Action::Block { target, .. } => {
+                needs.members.push(target.clone());
+                needs.blocks.extend(actor.map(|actor| (actor, target.clone(), true)));
             }
             Action::Update(_) => {}
             Action::Mark { read, .. } => needs.n_at = *read,

@@ -23,4 +23,6 @@ pub use invite_link::{InviteCode, InviteHash, InviteLink, NewInviteLink};
 pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};
 pub use plan::{Changes, Plan, plan};
 pub use rejection::Rejection;
-pub use view::{MessageState, PriorSend, ReactionCount, ReactionState, Upload, View, Views};
+pub use view::{
+    Blocks, MessageState, PriorSend, ReactionCount, ReactionState, Upload, View, Views,
+};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::decide::{Decision, Outcome, decide};
 use super::view::Views;
-use super::{Action, Command, InviteLink, Member, PriorSend, ReactionCount, Rejection, Room};
+use super::{
+    Action, Blocks, Command, InviteLink, Member, PriorSend, ReactionCount, Rejection, Room,
+};
 use crate::id::{AttachmentId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
@@ -50,6 +52,8 @@ pub struct Changes {
     /// Links by which people come in, as they are now; none where one is gone. Those of a room that
     /// comes to its end go with it.
     pub invite_links: BTreeMap<(RoomId, InviteLinkId), Option<InviteLink>>,
+    /// Whether the first of a pair blocks the second now.
+    pub blocks: BTreeMap<(UserId, UserId), bool>,
     /// Places of the inbox that wait no longer; with a reason, those that were refused.
     pub settled: BTreeMap<u64, Option<Rejection>>,
 }
@@ -107,6 +111,13 @@ fn apply(views: &mut Views, changes: &Changes, referred: &HashSet<&MessageId>) {
             *count = u32::try_from(i64::from(*count) + by).unwrap_or(0);
         }
     }
+    for (pair, on) in &changes.blocks {
+        let Blocks { pairs, counts } = &mut views.blocks;
+        let changed = if *on { pairs.insert(pair.clone()) } else { pairs.remove(pair) };
+        if let Some(count) = counts.get_mut(&pair.0).filter(|_| changed) {
+            *count = if *on { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
+    }
     for id in changes.bound.keys() {
         views.uploads.remove(id);
     }
@@ -157,6 +168,7 @@ impl Changes {
             self.invite_links.retain(|(of, _), _| *of != room.id);
         }
         self.invite_links.extend(later.invite_links);
+        self.blocks.extend(later.blocks);
         self.rooms.extend(later.rooms);
         self.members.extend(later.members);
         for (user, by) in later.joined_counts {

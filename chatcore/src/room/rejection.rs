@@ -52,6 +52,9 @@ pub enum Rejection {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// Someone does not want it from the caller; who, and that it is so, is not told.
+    #[error("this is not possible")]
+    Unwanted,
     /// The caller's role does not allow it.
     #[error("this needs the role {needs:?} or a higher one than the other's")]
     RoleTooLow {
@@ -120,6 +123,7 @@ impl Rejection {
             Self::NotJoined
             | Self::Banned { .. }
             | Self::Muted
+            | Self::Unwanted
             | Self::RoleTooLow { .. }
             | Self::NotTheAuthor
             | Self::NoSuchUpload

@@ -18,8 +18,19 @@ pub struct Views {
     pub joined_counts: HashMap<UserId, u32>,
     /// Uploads not yet in a message. One that is absent is not to be had.
     pub uploads: HashMap<AttachmentId, Upload>,
+    /// Who blocks whom.
+    pub blocks: Blocks,
     /// Places of the inbox that still wait.
     pub inbox: HashSet<u64>,
+}
+
+/// Who blocks whom, as far as it was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blocks {
+    /// Of the pairs asked for, those of which the first blocks the second.
+    pub pairs: BTreeSet<(UserId, UserId)>,
+    /// How many people block, of those of whom it was asked.
+    pub counts: BTreeMap<UserId, u32>,
 }
 
 /// What was done before under a name that takes effect once.

@@ -21,6 +21,8 @@ pub struct Committed {
     pub marks: Vec<(RoomId, UserId, Marks)>,
     /// Rooms that came to their end.
     pub deleted: Vec<RoomId>,
+    /// Who blocks whom now, or does so no more.
+    pub blocks: Vec<(UserId, UserId, bool)>,
 }
 
 impl Committed {
@@ -30,6 +32,7 @@ impl Committed {
         Self {
             outcomes,
             deleted: deleted.map(|room| room.id.clone()).collect(),
+            blocks: changes.blocks.into_iter().map(|((u, o), on)| (u, o, on)).collect(),
             marks: changes.members.into_iter().map(|((r, u), m)| (r, u, m.marks)).collect(),
             entries: changes.entries,
             rewritten: changes.rewritten.into_values().collect(),

@@ -78,6 +78,14 @@ pub trait RoomStore: std::fmt::Debug + Send + Sync + 'static {
     /// asked for at once; cheap, for every node asks about all that is listened to, about once a second.
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError>;
 
+    /// Up to `limit` people whom `user` blocks, with an id above `after`, in the order of ids.
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError>;
+
     /// Counts of all that was ever made.
     async fn counts(&self) -> Result<RoomCounts, StoreError>;
 }

@@ -59,8 +59,7 @@ async fn a_link_that_is_over_is_as_one_that_never_was(ground: Ground) {
     owner.revoke_invite_link(&room, &revoked.link.link).await.unwrap();
     let open = owner.create_invite_link(&room, uses(9)).await.unwrap().code;
     let ended = world.person("gone").create_room(NewRoom::private("gone")).await.unwrap().room;
-    let of_ended =
-        world.person("gone").create_invite_link(&ended, uses(9)).await.unwrap().code;
+    let of_ended = world.person("gone").create_invite_link(&ended, uses(9)).await.unwrap().code;
     world.person("gone").leave(&ended).await.unwrap();
     world.act("owner", &room, "banned", ban()).await;
 

@@ -1,5 +1,6 @@
 //! Rooms: who may know of them, enter, rule and write.
 
+mod blocks;
 mod caps;
 mod hidden;
 mod invites;

@@ -36,6 +36,9 @@ impl Call {
             | Request::InviteLinks { .. }
             | Request::Invitation(_)
             | Request::AcceptInvite(_)
+            | Request::Block { .. }
+            | Request::Unblock { .. }
+            | Request::Blocks(_)
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

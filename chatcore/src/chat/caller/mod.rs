@@ -1,5 +1,6 @@
 //! What someone does with rooms.
 
+mod blocks;
 mod invites;
 mod read;
 mod readers;

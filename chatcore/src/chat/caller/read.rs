@@ -242,7 +242,9 @@ impl Caller {
     /// As [`may_read`](Self::may_read).
     pub async fn resume(&self, room: &RoomId, cursor: Option<&Cursor>) -> Result<Resume, Error> {
         let (room, member, access) = self.reach(room, Access::Read).await?;
+        let barred = member.as_ref().is_some_and(|member| member.barred);
         let marks = member.filter(|m| m.joined()).map(|m| m.marks);
-        Ok(Resume::new(&room, &self.chat.inner.epoch, cursor, access, marks))
+        let resume = Resume::new(&room, &self.chat.inner.epoch, cursor, access, marks);
+        Ok(Resume { barred, ..resume })
     }
 }

@@ -88,6 +88,9 @@ fn request(op: &str, mut f: Fields) -> Result<Option<Request>, FieldError> {
         }
         "invitation" => Request::Invitation(f.rest()?),
         "accept_invite" => Request::AcceptInvite(f.rest()?),
+        "block" => Request::Block { user: f.last("user")? },
+        "unblock" => Request::Unblock { user: f.last("user")? },
+        "blocks" => Request::Blocks(f.rest()?),
         "pins" => Request::Pins { room: f.take("room")?, body: f.rest()? },
         "readers" => Request::Readers {
             room: f.take("room")?,

@@ -41,13 +41,15 @@ pub enum Answer {
     InviteLinks(InviteLinkList),
     /// To `invitation`.
     Invitation(Invitation),
+    /// To `blocks`.
+    Blocks(BlockList),
     /// To `search`.
     Found(SearchResult),
     /// To `subscribe`.
     Subscribed(Subscribed),
     /// To `auth`.
     Renewed(TokenRenewed),
-    /// To `unsubscribe` and `mark_read`: nothing more to say.
+    /// To `unsubscribe`, `mark_read`, `block` and `unblock`: nothing more to say.
     Done {},
 }
 
@@ -71,6 +73,8 @@ impl<'de> Deserialize<'de> for Answer {
             read(fields, Self::Found)
         } else if has("code") {
             read(fields, Self::InviteLink)
+        } else if has("blocks") {
+            read(fields, Self::Blocks)
         } else if has("links") {
             read(fields, Self::InviteLinks)
         } else if has("name") {
@@ -113,6 +117,9 @@ pub struct Changed {
 pub struct RoomList {
     /// The rooms, in the order of their ids.
     pub rooms: Vec<RoomSummary>,
+    /// On the first page: everyone whom the caller blocks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<UserId>,
     /// There may be more: ask again with this as `after`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<RoomId>,
@@ -144,6 +151,26 @@ impl MemberList {
 pub struct InviteLinkList {
     /// In the order of their ids.
     pub links: Vec<InviteLinkSummary>,
+}
+
+/// People whom the caller blocks. Their messages in rooms of several come all the same: it is for a
+/// client to hide them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BlockList {
+    /// In the order of their ids.
+    pub blocks: Vec<UserId>,
+    /// There may be more: ask again with this as `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+}
+
+impl BlockList {
+    /// A page of at most `limit`: one that is not full is the last.
+    pub fn page(blocks: Vec<UserId>, limit: u32) -> Self {
+        let next = blocks.last().filter(|_| blocks.len() >= limit as usize).cloned();
+        Self { blocks, next }
+    }
 }
 
 /// Pinned messages of a room, as they stand now.

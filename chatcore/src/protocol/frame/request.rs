@@ -177,6 +177,18 @@ pub enum Request {
     Invitation(UseInvite),
     /// Comes into a room by such a link.
     AcceptInvite(UseInvite),
+    /// Blocks someone.
+    Block {
+        /// Whom.
+        user: UserId,
+    },
+    /// Blocks someone no more.
+    Unblock {
+        /// Whom.
+        user: UserId,
+    },
+    /// Lists whom the caller blocks.
+    Blocks(Blocks),
     /// Moves the caller's read mark forward.
     MarkRead {
         /// Of which room.
@@ -381,6 +393,20 @@ impl From<CreateInviteLink> for NewInviteLink {
 pub struct UseInvite {
     /// The code of an invite link.
     pub code: InviteCode,
+}
+
+/// Which of those whom the caller blocks to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// Those with an id above this one: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<UserId>,
+    /// At most how many; without one, 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub limit: Option<u32>,
 }
 
 /// Which pinned messages of a room to list.

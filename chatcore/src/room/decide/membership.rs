@@ -7,6 +7,10 @@ use crate::room::view::banned;
 use crate::room::{Access, Actor, Member, NewRoom, Rejection, Role, Room, RoomKind, Standing};
 
 pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejection> {
+    let barred = new.kind == RoomKind::Direct && case.view.member(&case.actor().id()).barred;
+    if barred || new.members.iter().any(|user| case.is_blocked_by(user)) {
+        return Err(Rejection::Unwanted);
+    }
     if let Some(room) = &case.view.room
         && room.deleted_at.is_none()
     {

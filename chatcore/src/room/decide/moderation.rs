@@ -33,6 +33,7 @@ pub(super) fn act(
                 Standing::Banned { until } if member.banned(case.now()) => {
                     return Err(Rejection::Banned { until });
                 }
+                _ if case.is_blocked_by(&target) => return Err(Rejection::Unwanted),
                 _ => member.standing = Standing::Invited,
             }
             story.append(Body::Invite { target });

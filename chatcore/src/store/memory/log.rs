@@ -10,8 +10,8 @@ use crate::id::{Epoch, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry, Message, Reaction};
 use crate::room::{
-    Changes, Command, InviteHash, InviteLink, Member, MessageState, Plan, PriorSend, ReactionCount,
-    Room, View, Views, plan,
+    Blocks, Changes, Command, InviteHash, InviteLink, Member, MessageState, Plan, PriorSend,
+    ReactionCount, Room, View, Views, plan,
 };
 use crate::store::{Committed, LogStore, Run, StoreError, Toward};
 
@@ -24,6 +24,7 @@ pub(super) struct Logs {
     pub(super) runs: Vec<Run>,
     /// By what is kept of their codes.
     pub(super) invites: HashMap<InviteHash, (RoomId, InviteLinkId)>,
+    pub(super) blocks: BTreeSet<(UserId, UserId)>,
 }
 
 /// One room, with all that hangs on it.
@@ -153,11 +154,22 @@ impl Logs {
             joined_counts: HashMap::new(),
             uploads: HashMap::new(),
             inbox: Default::default(),
+            blocks: Blocks::default(),
         };
         for command in batch {
             let view = views.rooms.entry(command.room.clone()).or_default();
             if let Some(log) = self.rooms.get(&command.room) {
                 log.fill(view, command, batch.len());
+            }
+            for (user, other, counted) in command.needs().blocks {
+                if counted {
+                    let all = self.blocks.iter().filter(|(who, _)| *who == user).count();
+                    let all = u32::try_from(all).unwrap_or(u32::MAX);
+                    views.blocks.counts.insert(user.clone(), all);
+                }
+                if self.blocks.contains(&(user.clone(), other.clone())) {
+                    views.blocks.pairs.insert((user, other));
+                }
             }
             for user in command.needs().joined_counts {
                 let count = self.joined.get(&user).map_or(0, BTreeSet::len);
@@ -238,6 +250,13 @@ impl Logs {
             for link in std::mem::take(&mut log.invite_links).into_values() {
                 self.invites.remove(&link.hash);
             }
+        }
+        for (pair, on) in &changes.blocks {
+            if *on {
+                self.blocks.insert(pair.clone())
+            } else {
+                self.blocks.remove(pair)
+            };
         }
         for ((room, id), link) in &changes.invite_links {
             let Some(log) = self.rooms.get_mut(room) else { continue };

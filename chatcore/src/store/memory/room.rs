@@ -99,6 +99,18 @@ impl RoomStore for MemoryStore {
             .collect())
     }
 
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let logs = lock(&self.logs);
+        let theirs = logs.blocks.iter().filter(|(who, _)| who == user).map(|(_, other)| other);
+        let rest = theirs.filter(|other| after.is_none_or(|after| *other > after));
+        Ok(rest.take(limit as usize).cloned().collect())
+    }
+
     async fn counts(&self) -> Result<RoomCounts, StoreError> {
         let logs = lock(&self.logs);
         Ok(RoomCounts { rooms: logs.rooms.len() as u64, messages: logs.messages_ever })

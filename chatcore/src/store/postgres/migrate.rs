@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0006_search",
         "0007_host",
         "0011_invite_links",
+        "0012_blocks",
     ]
 );
 

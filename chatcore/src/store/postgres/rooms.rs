@@ -72,6 +72,9 @@ const INVITED_TO: &str = concat!(
 pub(super) const HEADS: &str =
     "SELECT id, head_seq, deleted_at IS NOT NULL FROM $.rooms WHERE id = ANY($1::text[])";
 
+const BLOCKED: &str = "\
+SELECT b.blocked FROM $.blocks b WHERE b.user = $1 AND b.blocked > $2 ORDER BY b.blocked LIMIT $3";
+
 /// What has its place in the order of commits, and what waits for one: of one moment.
 const COUNTS: &str = "\
 SELECT t.rooms + p.rooms, t.messages + p.messages FROM $.totals t, (\
@@ -141,6 +144,19 @@ impl RoomStore for PostgresStore {
         let ids: Vec<_> = rooms.iter().map(|room| room.as_str().to_owned()).collect();
         let ids = Args::default().bind(ids).done()?;
         self.client.read(HEADS, ids).await?.iter().map(head).collect()
+    }
+
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let mut args = Args::default();
+        args.bind(user.as_str().to_owned());
+        args.bind(after.map_or("", UserId::as_str).to_owned()).bind(i64::from(limit));
+        let rows = self.client.read(BLOCKED, args.done()?).await?;
+        rows.iter().map(|row| Fields::of(row).user()).collect()
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

@@ -82,6 +82,7 @@ macro_rules! fields {
                     self.take()?,
                     self.take()?,
                     self.take()?,
+                    self.take()?,
                 ))
             }
 

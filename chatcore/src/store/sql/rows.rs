@@ -19,7 +19,7 @@ macro_rules! room_columns {
 macro_rules! member_columns {
     () => {
         "m.user, m.standing, m.banned_until, m.role, m.muted_until, m.entered_seq, m.read_seq, \
-         m.read_n, m.delivered_seq, m.mentions, m.spoke_at"
+         m.read_n, m.delivered_seq, m.mentions, m.spoke_at, m.barred"
     };
 }
 /// The columns of [`Fields::entry`], of `l`.
@@ -79,12 +79,24 @@ pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> 
 }
 
 /// The values of `member_columns`.
-pub(in crate::store) type MemberCells =
-    (String, i64, Option<i64>, i64, Option<i64>, i64, i64, i64, i64, Option<String>, Option<i64>);
+pub(in crate::store) type MemberCells = (
+    String,
+    i64,
+    Option<i64>,
+    i64,
+    Option<i64>,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<String>,
+    Option<i64>,
+    i64,
+);
 
 pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreError> {
     let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, ..) = cells;
-    let (.., delivered, mentions, spoke_at) = cells;
+    let (.., delivered, mentions, spoke_at, barred) = cells;
     Ok(Member {
         user: UserId::parse(&user).map_err(corrupt)?,
         standing: standing_from(standing, until.map(Timestamp))?,
@@ -101,6 +113,7 @@ pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreE
             None => Vec::new(),
         },
         spoke_at: spoke_at.map(Timestamp),
+        barred: barred != 0,
     })
 }
 

@@ -62,6 +62,7 @@ pub(in crate::store) struct Questions {
     pub(in crate::store) counts_at: Vec<(RoomId, Seq)>,
     successors: Vec<RoomId>,
     invite_links: Vec<RoomId>,
+    blocks: Vec<(UserId, UserId, bool)>,
     pub(in crate::store) joined: Vec<UserId>,
     uploads: Vec<AttachmentId>,
     inbox: Vec<u64>,
@@ -101,6 +102,7 @@ pub(in crate::store) enum Part {
     CountsAt,
     Successors,
     InviteLinks,
+    Blocks,
     Joined,
     Uploads,
     Inbox,
@@ -108,7 +110,7 @@ pub(in crate::store) enum Part {
 
 impl Part {
     #[cfg(test)]
-    pub(in crate::store) const ALL: [Self; 11] = [
+    pub(in crate::store) const ALL: [Self; 12] = [
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -117,6 +119,7 @@ impl Part {
         Self::CountsAt,
         Self::Successors,
         Self::InviteLinks,
+        Self::Blocks,
         Self::Joined,
         Self::Uploads,
         Self::Inbox,
@@ -138,6 +141,7 @@ impl Questions {
             let reactions = needs.reactions.into_iter();
             all.reactions.extend(reactions.map(|id| (room.clone(), id, actor.clone())));
             all.counts_at.extend(needs.n_at.map(|seq| (room.clone(), seq)));
+            all.blocks.extend(needs.blocks);
             all.joined.extend(needs.joined_counts);
             all.uploads.extend(needs.uploads);
             all.inbox.extend(needs.inbox);
@@ -156,6 +160,7 @@ impl Questions {
         once(&mut all.counts_at);
         once(&mut all.successors);
         once(&mut all.invite_links);
+        once(&mut all.blocks);
         once(&mut all.joined);
         once(&mut all.uploads);
         all
@@ -171,6 +176,7 @@ impl Questions {
             && self.counts_at.is_empty()
             && self.successors.is_empty()
             && self.invite_links.is_empty()
+            && self.blocks.is_empty()
             && self.joined.is_empty()
             && self.uploads.is_empty()
             && self.inbox.is_empty()
@@ -195,6 +201,7 @@ impl Questions {
         let successors = Question::about(Part::Successors, &self.successors)?;
         asking.extend(successors.map(|question| Question { most: Some(most), ..question }));
         asking.extend(Question::about(Part::InviteLinks, &self.invite_links)?);
+        asking.extend(Question::about(Part::Blocks, &self.blocks)?);
         asking.extend(Question::about(Part::Joined, &self.joined)?);
         asking.extend(Question::about(Part::Uploads, &self.uploads)?);
         asking.extend(Question::about(Part::Inbox, &self.inbox)?);
@@ -276,6 +283,17 @@ impl Questions {
                 for (index, n) in rows::<(usize, u64)>(answer)? {
                     let (room, seq) = asked(&self.counts_at, index)?;
                     view(views, room)?.n_at.insert(*seq, n);
+                }
+            }
+            Part::Blocks => {
+                for (index, held, count) in rows::<(usize, u8, u32)>(answer)? {
+                    let (user, other, counted) = asked(&self.blocks, index)?;
+                    if held != 0 {
+                        views.blocks.pairs.insert((user.clone(), other.clone()));
+                    }
+                    if *counted {
+                        views.blocks.counts.insert(user.clone(), count);
+                    }
                 }
             }
             Part::Joined => {

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0005_slow_mode",
         "0007_host",
         "0011_invite_links",
+        "0012_blocks",
     ]
 );
 

@@ -68,6 +68,9 @@ const INVITED_TO: &str = concat!(
     " FROM invite_links i CROSS JOIN rooms r ON r.pk = i.room WHERE i.hash = ?"
 );
 
+const BLOCKED: &str =
+    "SELECT blocked FROM blocks WHERE user = ? AND blocked > ? ORDER BY blocked LIMIT ?";
+
 #[async_trait]
 impl RoomStore for SqliteStore {
     async fn room(
@@ -161,6 +164,23 @@ impl RoomStore for SqliteStore {
             Ok(Head { room, head_seq: row.seq()?, deleted: row.take()? })
         };
         rows.iter().map(head).collect()
+    }
+
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows = sqlx::query(BLOCKED)
+            .bind(user.as_str())
+            .bind(after.map_or("", UserId::as_str))
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).user()).collect()
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

@@ -94,10 +94,8 @@ pub async fn a_link_lets_in_as_many_as_it_says(store: impl Rooms) {
     scene.does("ann", &room, add(&scene, "three", Some(3))).await;
     assert!(entered(scene.ask("bob", &room, by("three")).await));
     let people = ["bob", "cat", "dan", "eve", "fay"];
-    let batch: Vec<_> =
-        people.iter().map(|who| scene.command(who, &room, by("three"))).collect();
-    let outcomes: Vec<_> =
-        scene.commit(&batch).await.outcomes.into_iter().map(entered).collect();
+    let batch: Vec<_> = people.iter().map(|who| scene.command(who, &room, by("three"))).collect();
+    let outcomes: Vec<_> = scene.commit(&batch).await.outcomes.into_iter().map(entered).collect();
     assert_eq!(outcomes, [true, true, true, false, false]);
     assert_eq!(scene.members(&room).await, ["ann", "bob", "cat", "dan"]);
     assert_eq!(links(&scene, &room).await, [("three".to_owned(), 3)]);

@@ -2,12 +2,14 @@
 //! [`LogStore`](crate::store::LogStore) beside it has written, and the rules that the latter runs.
 //! Each case takes a fresh, empty store.
 
+mod blocking;
 mod invite_links;
 mod listing;
 mod membership;
 mod moderation;
 mod succession;
 
+pub use blocking::*;
 pub use invite_links::*;
 pub use listing::*;
 pub use membership::*;
@@ -85,6 +87,12 @@ macro_rules! room_store_suite {
                 a_link_lifts_no_ban,
                 a_link_ends_with_its_room,
                 a_link_brings_in_no_more_than_the_room_holds,
+                // blocking
+                who_is_blocked_opens_no_direct_room,
+                who_is_blocked_writes_nothing_in_a_direct_room,
+                who_is_blocked_invites_nobody_who_blocks_them,
+                blocked_people_are_bounded,
+                blocking_and_opening_at_once_leave_nobody_unblocked,
                 // listing
                 rooms_are_listed_in_pages_by_id,
                 visible_rooms_are_public_ones_and_ones_own,

@@ -135,7 +135,13 @@ fn answers() -> Vec<Answer> {
         Answer::Readers(Readers::default()),
         Answer::Room(Created { room: room(), epoch: epoch(), head_seq: Seq(9) }),
         Answer::Left(Left { deleted: true }),
-        Answer::Rooms(RoomList { rooms: vec![summary()], next: Some(room()) }),
+        Answer::Rooms(RoomList {
+            rooms: vec![summary()],
+            blocked: vec![user()],
+            next: Some(room()),
+        }),
+        Answer::Blocks(BlockList { blocks: vec![user()], next: Some(user()) }),
+        Answer::Blocks(BlockList::default()),
         Answer::Rooms(RoomList::default()),
         Answer::History(HistoryPage {
             messages: vec![message()],
@@ -191,6 +197,7 @@ fn frames() -> Vec<ServerFrame> {
         ServerFrame::Goaway(Goaway { retry_after_ms: 500, ticket: Some(Token::new("once")) }),
         ServerFrame::Ticket(TicketFrame { ticket: Token::new("once") }),
         ServerFrame::Pong(Pong { ts: Timestamp(9) }),
+        ServerFrame::Block(BlockFrame { user: user(), on: true }),
     ]);
     frames.extend([GapReason::Slow, GapReason::Retention, GapReason::Epoch].map(|reason| {
         ServerFrame::Gap(Gap { room: room(), epoch: epoch(), head_seq: Seq(9), reason })

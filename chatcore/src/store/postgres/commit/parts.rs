@@ -104,6 +104,14 @@ const fn sql(part: Part) -> &'static str {
             "))) FROM json_array_elements_text(?::json) WITH ORDINALITY AS j (value, key) \
              JOIN $.rooms r ON r.id = j.value JOIN $.invite_links i ON i.room = r.pk)"
         ),
+        Part::Blocks => concat!(
+            key!(),
+            "(EXISTS (SELECT 1 FROM $.blocks b \
+               WHERE b.user = j.value ->> 0 AND b.blocked = j.value ->> 1))::int, \
+             CASE WHEN (j.value ->> 2)::boolean THEN (\
+               SELECT count(*) FROM $.blocks b WHERE b.user = j.value ->> 0) ELSE 0 END)) \
+             FROM json_array_elements(?::json) WITH ORDINALITY AS j (value, key))"
+        ),
         Part::Joined => concat!(
             key!(),
             "c.joined)) FROM json_array_elements_text(?::json) WITH ORDINALITY AS j (value, key) \

@@ -84,6 +84,13 @@ pub(super) const fn sql(part: Part) -> &'static str {
              FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value \
              CROSS JOIN invite_links i ON i.room = r.pk)"
         ),
+        Part::Blocks => {
+            "(SELECT json_group_array(json_array(j.key, EXISTS (\
+               SELECT 1 FROM blocks b WHERE b.user = j.value ->> 0 AND b.blocked = j.value ->> 1), \
+               CASE WHEN j.value ->> 2 THEN (\
+                 SELECT count(*) FROM blocks b WHERE b.user = j.value ->> 0) ELSE 0 END)) \
+             FROM json_each(?) j)"
+        }
         Part::Joined => {
             "(SELECT json_group_array(json_array(j.key, c.joined)) FROM json_each(?) j \
              CROSS JOIN user_counts c ON c.user = j.value)"

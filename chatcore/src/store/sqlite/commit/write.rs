@@ -78,7 +78,7 @@ impl Writing<'_> {
         )?;
         let mut links = Columns::default();
         on_links(&mut links, changes, numbers)?;
-        links.insert(&mut script, "INSERT INTO links_written VALUES (?, ?, ?)")?;
+        links.insert(&mut script, "INSERT INTO links_written VALUES (?, ?, ?, ?, ?)")?;
         inbox(&mut script, changes)?;
         if let Some(slice) = self.slice {
             entries::file(&mut script, slice)?;
@@ -182,6 +182,7 @@ fn member_row<'a>(
         // As an array it becomes text, once it is taken out of the row.
         (!member.mentions.is_empty()).then_some(&member.mentions),
         member.spoke_at,
+        i64::from(member.barred),
     ))
 }
 
@@ -239,7 +240,7 @@ fn on_messages(
     columns.add(deleted.map(|room| Ok(&room.id)))
 }
 
-/// What happens to links by which people come in.
+/// What happens to links by which people come in, and who blocks whom.
 fn on_links(
     columns: &mut Columns,
     changes: &Changes,
@@ -256,5 +257,10 @@ fn on_links(
     let gone = changes.invite_links.iter().filter(|(_, link)| link.is_none());
     columns.add(gone.map(|((room, id), _)| Ok((numbers.get(room)?, id))))?;
     let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
-    columns.add(deleted.map(|room| numbers.get(&room.id)))
+    columns.add(deleted.map(|room| numbers.get(&room.id)))?;
+    for on in [true, false] {
+        let some = changes.blocks.iter().filter(|(_, now)| **now == on);
+        columns.add(some.map(|(pair, _)| Ok(pair)))?;
+    }
+    Ok(())
 }
