@@ -383,6 +383,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
+        limits.invite_codes = None;
     }
     let mut chat = Chat::builder(store);
     if let (Some(url), Some(secrets)) = (&options.webhook, &options.webhook_secret_file) {

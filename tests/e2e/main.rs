@@ -21,3 +21,4 @@ mod races;
 mod resume;
 mod senders;
 mod terminal;
+mod unread;

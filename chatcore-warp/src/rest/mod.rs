@@ -5,7 +5,9 @@
 
 mod accounts;
 mod attachments;
+mod blocks;
 mod endpoint;
+mod invites;
 mod me;
 mod members;
 mod messages;
@@ -34,9 +36,11 @@ fn endpoints() -> Vec<Endpoint> {
         accounts::endpoints(),
         sessions::endpoints(),
         me::endpoints(),
+        blocks::endpoints(),
         users::endpoints(),
         rooms::endpoints(),
         members::endpoints(),
+        invites::endpoints(),
         messages::endpoints(),
         search::endpoints(),
         attachments::endpoints(),

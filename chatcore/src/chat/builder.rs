@@ -228,6 +228,7 @@ impl ChatBuilder {
         let hooks = Hooks { told: hooks.collect(), holder };
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
+            invite_codes: Throttle::new(limits.invite_codes, &clock),
             lanes: Lanes::default(),
             store,
             hub,

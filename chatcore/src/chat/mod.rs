@@ -19,7 +19,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub use builder::ChatBuilder;
-pub use caller::{Caller, Created, Hit, Left, SearchQuery, SearchResult, Sent};
+pub use caller::{
+    Caller, Created, Hit, Invitation, InviteLinkSummary, Left, MadeInviteLink, Readers,
+    SearchQuery, SearchResult, Sent,
+};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
 pub use sequencer::Settled;
@@ -67,6 +70,7 @@ struct Inner {
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
     turns: Throttle,
+    invite_codes: Throttle,
     lanes: mentions::Lanes,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,

@@ -33,6 +33,9 @@ pub struct RoomSummary {
     /// Seconds between one message of a member and the next.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub slow_mode: u32,
+    /// How many of its messages are pinned.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pins: u32,
     /// Which life of the log the places count in.
     pub epoch: Epoch,
     /// The last entry of its log.
@@ -70,6 +73,7 @@ impl RoomSummary {
             members: room.members,
             created_at: room.created_at,
             slow_mode: room.slow_mode,
+            pins: room.pins,
             epoch: epoch.clone(),
             head_seq: room.head_seq,
             head_n: room.head_n,

@@ -22,6 +22,12 @@ pub enum Rejection {
     /// There is no such person in this room.
     #[error("there is no such member in this room")]
     NoSuchMember,
+    /// No link has this code: there never was one, or it has expired, is used up, or was revoked.
+    #[error("this invitation is not good, or not any more; ask for another one")]
+    NoSuchInvite,
+    /// There is no such link in this room.
+    #[error("there is no such invite link in this room")]
+    NoSuchInviteLink,
     /// The file is not there, is someone else's, or is in a message already; which, is not told.
     #[error("only a file of your own that is in no message yet can be sent; upload it again")]
     NoSuchUpload,
@@ -46,6 +52,9 @@ pub enum Rejection {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// Someone does not want it from the caller; who, and that it is so, is not told.
+    #[error("this is not possible")]
+    Unwanted,
     /// The caller's role does not allow it.
     #[error("this needs the role {needs:?} or a higher one than the other's")]
     RoleTooLow {
@@ -104,13 +113,17 @@ impl Rejection {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoSuchRoom | Self::NoSuchMessage | Self::NoSuchMember | Self::NoSuchUser => {
-                Code::NotFound
-            }
+            Self::NoSuchRoom
+            | Self::NoSuchMessage
+            | Self::NoSuchMember
+            | Self::NoSuchUser
+            | Self::NoSuchInvite
+            | Self::NoSuchInviteLink => Code::NotFound,
             Self::MessageDeleted => Code::Gone,
             Self::NotJoined
             | Self::Banned { .. }
             | Self::Muted
+            | Self::Unwanted
             | Self::RoleTooLow { .. }
             | Self::NotTheAuthor
             | Self::NoSuchUpload

@@ -1,7 +1,9 @@
 //! Rooms: who may know of them, enter, rule and write.
 
+mod blocks;
 mod caps;
 mod hidden;
+mod invites;
 mod power;
 mod races;
 mod search;

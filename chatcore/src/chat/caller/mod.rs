@@ -1,8 +1,13 @@
 //! What someone does with rooms.
 
+mod blocks;
+mod invites;
 mod read;
+mod readers;
 mod search;
 
+pub use invites::{Invitation, InviteLinkSummary, MadeInviteLink};
+pub use readers::Readers;
 pub use search::{Hit, SearchQuery, SearchResult};
 
 use super::mentions::mentioned_handles;

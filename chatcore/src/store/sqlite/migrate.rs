@@ -17,7 +17,9 @@ pub(super) const MIGRATIONS: &[Migration] = migrations!(
         "0003_attachments",
         "0004_mentions",
         "0005_slow_mode",
-        "0007_host"
+        "0007_host",
+        "0011_invite_links",
+        "0012_blocks",
     ]
 );
 
