@@ -12,9 +12,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chatcore::Chat;
-use chatcore::account::{AccountSettings, RateLimits, Secret};
+use chatcore::account::{AccountSettings, LoginName, RateLimits, Secret};
 use chatcore::attachment::AttachmentLimits;
 use chatcore::attachment::blobs::{BlobStore, FileBlobs};
 use chatcore::chat::ChatBuilder;
@@ -118,6 +119,17 @@ struct Options {
     /// The key of that certificate, in PEM form.
     #[arg(long, env = "CHATCORE_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
     tls_key: Option<PathBuf>,
+
+    /// Seconds after which messages are removed where a room does not say otherwise
+    /// [default: they are kept for ever]
+    #[arg(long, env = "CHATCORE_RETENTION", value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(3_600..=315_360_000))]
+    retention: Option<u64>,
+
+    /// The handle of someone who is to be an admin, if there is such an account; may be repeated. Whoever
+    /// is one stays it.
+    #[arg(long, env = "CHATCORE_ADMIN", value_delimiter = ',', value_name = "HANDLE")]
+    admin: Vec<String>,
 
     /// Limits per user and per address; `off` lifts them, for load tests.
     #[arg(long, env = "CHATCORE_LIMITS", default_value = "on", value_name = "on|off")]
@@ -379,17 +391,20 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
     files.file_bytes = options.max_file << 20;
     files.waiting_bytes = files.waiting_bytes.max(2 * files.file_bytes);
     let mut limits = Limits::default();
+    limits.retention = options.retention.map(Duration::from_secs);
     if options.limits == Switch::Off {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
         limits.invite_codes = None;
+        limits.reports_per_user = None;
+        limits.exports_per_user = None;
     }
     let mut chat = Chat::builder(store);
     if let (Some(url), Some(secrets)) = (&options.webhook, &options.webhook_secret_file) {
         chat = webhook(chat, url, secrets)?;
     }
-    Ok(chat
+    let chat = chat
         .bus(bus)
         .blobs(blobs)
         .mailer(mailer)
@@ -398,7 +413,17 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         .attachment_limits(files)
         .limits(limits)
         .build()
-        .await?)
+        .await?;
+    for handle in &options.admin {
+        let named = chat.accounts().find(&LoginName::Handle(handle.clone())).await?;
+        match named {
+            Some(account) => chat.set_admin(&account.id, true).await?,
+            None => eprintln!(
+                "server: --admin {handle}: nobody has this handle yet; register, then start again"
+            ),
+        }
+    }
+    Ok(chat)
 }
 
 /// Whether several nodes can have the store open at once.

@@ -51,6 +51,13 @@ pub struct Limits {
     /// Messages, changes, entries and signals of one user; marks do not count. Default: 1,000 at
     /// once, and then 50 a second.
     pub turns_per_user: Option<Rate>,
+    /// Messages that one user reports. Default: 20 at once, and then one every 3 minutes (20 an hour).
+    pub reports_per_user: Option<Rate>,
+    /// Exports that one user begins of all that is kept of them. Default: 2 at once, and then one
+    /// every 30 minutes.
+    pub exports_per_user: Option<Rate>,
+    /// How long messages are kept in rooms that say nothing of it. Default: for ever.
+    pub retention: Option<Duration>,
     /// The slowest slow mode of a room, in seconds. Default 21,600 (6 h).
     pub slow_mode: u32,
     /// How far a mute or ban with an end may reach. Default 10 years.
@@ -78,6 +85,9 @@ impl Default for Limits {
             blocks: 1_000,
             page: 200,
             turns_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
+            reports_per_user: Some(Rate::new(20, Duration::from_secs(3 * 60))),
+            exports_per_user: Some(Rate::new(2, Duration::from_secs(30 * 60))),
+            retention: None,
             slow_mode: 6 * 3_600,
             sanction: Duration::from_secs(10 * 365 * 86_400),
         }

@@ -11,6 +11,7 @@ mod contract;
 mod conversation;
 mod crossing;
 mod durability;
+mod erasure;
 mod files;
 mod harness;
 mod hostile;

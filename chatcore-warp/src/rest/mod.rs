@@ -4,6 +4,7 @@
 //! so that what is served is described and what is described is served.
 
 mod accounts;
+mod admin;
 mod attachments;
 mod blocks;
 mod endpoint;
@@ -13,6 +14,7 @@ mod members;
 mod messages;
 mod meta;
 mod openapi;
+mod oversight;
 mod rooms;
 mod search;
 mod sessions;
@@ -45,6 +47,8 @@ fn endpoints() -> Vec<Endpoint> {
         search::endpoints(),
         attachments::endpoints(),
         stats::endpoints(),
+        oversight::endpoints(),
+        admin::endpoints(),
         meta::endpoints(),
     ];
     nouns.into_iter().flatten().collect()

@@ -7,7 +7,7 @@ use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::PREFIX;
-use super::endpoint::{Answers, Endpoint, Takes};
+use super::endpoint::{Answers, Endpoint, NDJSON, Takes};
 use crate::problem::Document;
 
 /// Describes `endpoints`, under the path that they are mounted at.
@@ -99,6 +99,10 @@ fn response(status: StatusCode, answers: Answers, generator: &mut SchemaGenerato
         Answers::Nothing | Answers::Other("") => {}
         Answers::Json(describe) => {
             response["content"] = json!({ "application/json": { "schema": describe(generator) } });
+        }
+        // Of a media type that is many documents, only an extension can tell what each of them is.
+        Answers::Lines(describe) => {
+            response["content"] = json!({ NDJSON: { "x-line-schema": describe(generator) } });
         }
         Answers::Other(media) => response["content"] = json!({ media: {} }),
     }

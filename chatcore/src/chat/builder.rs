@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 
 use super::committer::Committer;
+use super::erasing::keep_erasing;
 use super::filing::keep_filed;
 use super::mentions::Lanes;
 use super::people::{Anyone, EndConnections};
@@ -209,6 +210,7 @@ impl ChatBuilder {
             .with_clock(Arc::clone(&clock))
             .with_random(Arc::clone(&random));
         let news = Arc::new(Notify::new());
+        let to_erase = Arc::new(Notify::new());
         let (committer, writing) = Committer::start(
             Arc::clone(&store),
             Arc::clone(&hub),
@@ -229,6 +231,8 @@ impl ChatBuilder {
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
             invite_codes: Throttle::new(limits.invite_codes, &clock),
+            reports: Throttle::new(limits.reports_per_user, &clock),
+            exports: Throttle::new(limits.exports_per_user, &clock),
             lanes: Lanes::default(),
             store,
             hub,
@@ -248,6 +252,8 @@ impl ChatBuilder {
             fan_out,
             upkeep: tokio::spawn(keep_up(chat.clone())).abort_handle(),
             filing: tokio::spawn(keep_filed(chat.clone(), news)).abort_handle(),
+            erasing: tokio::spawn(keep_erasing(chat.clone(), Arc::clone(&to_erase))).abort_handle(),
+            to_erase,
             sequencer: OnceLock::new(),
         });
         if let Some(bell) = bell {
@@ -258,6 +264,8 @@ impl ChatBuilder {
                 [turns.abort_handle(), tokio::spawn(tidy(chat)).abort_handle()]
             });
         }
+        // What an earlier run has left; not before the chat is there for it.
+        inner.to_erase.notify_one();
         Ok(Chat { inner })
     }
 }

@@ -207,8 +207,10 @@ async fn commit(
     limits: &Limits,
     commands: &[Command],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
+    let begun = Instant::now();
     match AssertUnwindSafe(store.commit(commands, limits)).catch_unwind().await {
         Ok(Ok(committed)) => {
+            teller.hub.traffic().committed(commands.len(), begun.elapsed());
             let outcomes = teller.tell(commands, committed);
             Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
         }

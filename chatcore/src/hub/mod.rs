@@ -96,6 +96,16 @@ impl Hub {
         self.admit(user, None, Hears::Entries)
     }
 
+    /// Someone who is served for long without being a connection: told when their session ends, and
+    /// of no more.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        user: UserId,
+        session: Option<SessionId>,
+    ) -> Arc<Listener> {
+        self.admit(user, session, Hears::Entries)
+    }
+
     fn admit(
         self: &Arc<Self>,
         user: UserId,
@@ -251,6 +261,13 @@ impl Hub {
             if listener.session() == Some(session) {
                 listener.close(Closing::Revoked);
             }
+        }
+    }
+
+    /// Ends all connections of someone, at once.
+    pub fn end(&self, user: &UserId) {
+        for listener in self.listeners(user) {
+            listener.close(Closing::Revoked);
         }
     }
 

@@ -71,6 +71,9 @@ impl Tail {
 /// Entries.
 impl Tail {
     pub(super) fn push(&self, entry: Entry) {
+        if let Body::Expire { upto } = entry.body {
+            self.expire(upto);
+        }
         let mut ring = lock(&self.ring);
         if ring.newest().is_some_and(|last| last.next() != entry.seq) {
             // Should never be; the log then serves what the ring cannot.
@@ -109,6 +112,27 @@ impl Tail {
             self.all_bytes.fetch_add(after, Ordering::Relaxed);
             self.all_bytes.fetch_sub(before, Ordering::Relaxed);
         }
+    }
+
+    /// Lets go of all up to `upto`, and of edits that may be of messages there. Whoever has not had
+    /// what stands beyond reads it in the log.
+    fn expire(&self, upto: Seq) {
+        let mut ring = lock(&self.ring);
+        let mut here = HashSet::new();
+        let (mut gone, mut at) = (0, 0);
+        while let Some(entry) = ring.get(at).map(|live| live.entry()) {
+            at += 1;
+            match &entry.body {
+                _ if entry.seq <= upto => gone = at,
+                Body::Message { message_id, .. } => {
+                    here.insert(message_id.clone());
+                }
+                Body::Edit { message_id, .. } if !here.contains(message_id) => gone = at,
+                _ => {}
+            }
+        }
+        self.forget(&mut ring, gone);
+        ring.forget_joined();
     }
 
     /// Ends the seats that an entry puts out, and notes who it makes a member. Ends come first: whoever

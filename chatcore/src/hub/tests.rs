@@ -157,7 +157,13 @@ fn a_room_that_becomes_private_ends_readers_from_outside() {
     let (ann, ben) = (hub.connect(user("ann"), None), hub.connect(user("ben"), None));
     let (inside, outside) = (hub.subscribe(&ann, &room()), hub.subscribe(&ben, &room()));
     inside.let_in(true, Seq::START);
-    let body = Body::Room { name: None, topic: None, visibility: RoomKind::Private, slow_mode: 0 };
+    let body = Body::Room {
+        name: None,
+        topic: None,
+        visibility: RoomKind::Private,
+        slow_mode: 0,
+        retention: 0,
+    };
     hub.publish(vec![entry(1, "ann", body), message(2)]);
     assert_eq!(seqs(&inside, 0).1, [1, 2]);
     assert_eq!(seqs(&outside, 0).0, Read::Ended);

@@ -186,6 +186,14 @@ pub enum Body {
         /// Seconds between one message of a member and the next.
         #[serde(default, skip_serializing_if = "is_zero")]
         slow_mode: u32,
+        /// Seconds after which messages are removed; 0: as the server has it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        retention: u32,
+    },
+    /// Messages were too old for the room, and are removed with all that hung on them.
+    Expire {
+        /// All up to this place.
+        upto: Seq,
     },
 }
 
@@ -244,7 +252,7 @@ kinds! {
     Unreact = 5 "unreact", Pin = 6 "pin", Unpin = 7 "unpin", Enter = 8 "enter", Leave = 9 "leave",
     Invite = 10 "invite", Kick = 11 "kick", Ban = 12 "ban", Unban = 13 "unban", Mute = 14 "mute",
     Unmute = 15 "unmute", Role = 16 "role", Room = 17 "room", Link = 18 "link",
-    Unlink = 19 "unlink"
+    Unlink = 19 "unlink", Expire = 24 "expire"
 }
 
 impl Body {

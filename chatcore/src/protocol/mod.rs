@@ -38,7 +38,7 @@
 //! | `hello` `{versions, token \| ticket, device, caps?, window?, rooms?}` | first, within 10 s, once; without a credential, the cookie of the upgrade serves |
 //! | `auth` `{id, token}` | goes on under a newer token of the same session |
 //! | `rooms` `{id, after?, limit?}` | the rooms that the caller is in, page by page: `{rooms, next?}` |
-//! | `create_room` `{id, kind, name?, topic?, members?}` · `enter` · `leave` `{id, room}` · `update_room` `{id, room, name?, topic?, kind?, slow_mode?}` | |
+//! | `create_room` `{id, kind, name?, topic?, members?}` · `enter` · `leave` `{id, room}` · `update_room` `{id, room, name?, topic?, kind?, slow_mode?, retention?}` | |
 //! | `subscribe` `{id, room, since?}` · `unsubscribe` `{id, room}` | `since` is `{epoch?, seq}`: all up to `seq` is here already |
 //! | `send` `{id, room, client_msg_id, text?, reply_to?, attachments?, mentions?, meta?}` | text, or attachments, or both; `@handle` in the text mentions too |
 //! | `edit` `{id, room, message_id, client_msg_id, text}` · `delete` `{id, room, message_id, client_msg_id}` | |

@@ -99,6 +99,13 @@ pub enum Action {
         /// Whether it shall be there.
         on: bool,
     },
+    /// Take back one's own reaction, wherever one stands: what is left of who is erased.
+    Retract {
+        /// From which message.
+        message: MessageId,
+        /// Which.
+        emoji: String,
+    },
     /// Pin (`on`) or unpin a message.
     Pin {
         /// Which.
@@ -128,6 +135,13 @@ pub enum Action {
     },
     /// Describe the room anew.
     Update(RoomUpdate),
+    /// Let go of what is too old, as the host.
+    Expire {
+        /// All up to here.
+        upto: Seq,
+        /// Messages among it that were edited: what their edits said goes too.
+        edited: Vec<MessageId>,
+    },
     /// Move the caller's marks forward.
     Mark {
         /// All up to here is read.
@@ -154,6 +168,8 @@ impl Action {
                 NewInviteLink { expires_at, uses }.check(now, limits).map(|_| ())
             }
             Self::RevokeInviteLink(_) | Self::EnterByLink(_) | Self::Block { .. } => Ok(()),
+            // The library's own.
+            Self::Retract { .. } | Self::Expire { .. } => Ok(()),
         }
     }
 }
@@ -285,6 +301,8 @@ pub struct RoomUpdate {
     pub kind: Option<RoomKind>,
     /// Seconds between one message of a member and the next; 0 ends it.
     pub slow_mode: Option<u32>,
+    /// Seconds after which messages are removed; 0: as the server has it.
+    pub retention: Option<u32>,
 }
 
 impl RoomUpdate {
@@ -294,6 +312,11 @@ impl RoomUpdate {
         if self.slow_mode.is_some_and(|seconds| seconds > limits.slow_mode) {
             let problem = format!("slow_mode must be at most {} seconds", limits.slow_mode);
             return Err(Invalid::new("slow_mode", problem).into());
+        }
+        if self.retention.is_some_and(|seconds| seconds != 0 && !RETENTION.contains(&seconds)) {
+            let (least, most) = (RETENTION.start(), RETENTION.end());
+            let problem = format!("retention must be 0, or from {least} to {most} seconds");
+            return Err(Invalid::new("retention", problem).into());
         }
         Ok(())
     }
@@ -355,6 +378,9 @@ impl MemberAction {
 pub(crate) fn reorders(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
+
+/// How many seconds messages may be kept for: an hour to ten years.
+const RETENTION: std::ops::RangeInclusive<u32> = 3_600..=10 * 365 * 86_400;
 
 /// Checks a text of one line.
 pub(crate) fn check_line(
@@ -435,7 +461,7 @@ impl Command {
                 needs.sends.push(key);
                 needs.messages.push(message.clone());
             }
-            Action::React { message, .. } => {
+            Action::React { message, .. } | Action::Retract { message, .. } => {
                 needs.messages.push(message.clone());
                 needs.reactions.push(message.clone());
             }
@@ -458,7 +484,7 @@ impl Command {
                 needs.members.push(target.clone());
                 needs.blocks.extend(actor.map(|actor| (actor, target.clone(), true)));
             }
-            Action::Update(_) => {}
+            Action::Update(_) | Action::Expire { .. } => {}
             Action::Mark { read, .. } => needs.n_at = *read,
         }
         needs

@@ -16,8 +16,8 @@ mod plan;
 mod rejection;
 mod view;
 
-pub(crate) use command::reorders;
 pub use command::{Action, Actor, Command, MemberAction, Needs, NewRoom, RoomUpdate, SendAction};
+pub(crate) use command::{check_line, reorders};
 pub use decide::Outcome;
 pub use invite_link::{InviteCode, InviteHash, InviteLink, NewInviteLink};
 pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};

@@ -82,6 +82,9 @@ pub struct Room {
     /// Between one message of a member and the next must lie so many seconds; 0: no matter. Moderators
     /// and owners are free of it.
     pub slow_mode: u32,
+    /// Messages are removed once they are so many seconds old; 0: as the server has it
+    /// ([`Limits::retention`](crate::limits::Limits::retention)).
+    pub retention: u32,
     /// When its last member left; from then on it is as if it had never been.
     pub deleted_at: Option<Timestamp>,
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::id::{AttachmentId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
+use crate::oversight::AuditRecord;
 
 /// What becomes of a batch.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +55,8 @@ pub struct Changes {
     pub invite_links: BTreeMap<(RoomId, InviteLinkId), Option<InviteLink>>,
     /// Whether the first of a pair blocks the second now.
     pub blocks: BTreeMap<(UserId, UserId), bool>,
+    /// What was done to others, to be kept for moderators and admins.
+    pub audit: Vec<AuditRecord>,
     /// Places of the inbox that wait no longer; with a reason, those that were refused.
     pub settled: BTreeMap<u64, Option<Rejection>>,
 }
@@ -98,6 +101,7 @@ fn refers_to(command: &Command) -> Option<&MessageId> {
         Action::Edit { message, .. }
         | Action::Delete { message, .. }
         | Action::React { message, .. }
+        | Action::Retract { message, .. }
         | Action::Pin { message, .. } => Some(message),
         _ => None,
     }
@@ -200,6 +204,7 @@ impl Changes {
         self.reactions.extend(later.reactions);
         self.reaction_counts.extend(later.reaction_counts);
         self.pins.extend(later.pins);
+        self.audit.extend(later.audit);
         self.settled.extend(later.settled);
     }
 }

@@ -28,6 +28,9 @@ pub enum Rejection {
     /// There is no such link in this room.
     #[error("there is no such invite link in this room")]
     NoSuchInviteLink,
+    /// There is no such report.
+    #[error("there is no such report")]
+    NoSuchReport,
     /// The file is not there, is someone else's, or is in a message already; which, is not told.
     #[error("only a file of your own that is in no message yet can be sent; upload it again")]
     NoSuchUpload,
@@ -118,7 +121,8 @@ impl Rejection {
             | Self::NoSuchMember
             | Self::NoSuchUser
             | Self::NoSuchInvite
-            | Self::NoSuchInviteLink => Code::NotFound,
+            | Self::NoSuchInviteLink
+            | Self::NoSuchReport => Code::NotFound,
             Self::MessageDeleted => Code::Gone,
             Self::NotJoined
             | Self::Banned { .. }

@@ -15,6 +15,15 @@ pub enum RoomFilter {
     Visible,
 }
 
+/// Which rooms to look through for messages that are too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retained {
+    /// Those that say themselves how long messages are kept.
+    Own,
+    /// All that are there.
+    All,
+}
+
 /// Counts of all that was ever made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoomCounts {
@@ -73,6 +82,14 @@ pub trait RoomStore: std::fmt::Debug + Send + Sync + 'static {
     /// The link with this hash, and its room; none if there is none.
     async fn invited_to(&self, hash: &InviteHash)
     -> Result<Option<(Room, InviteLink)>, StoreError>;
+
+    /// Up to `limit` rooms with an id above `after`, in the order of ids.
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError>;
 
     /// How far the logs of those of the rooms go that exist, each once, in any order. At most 1,000 are
     /// asked for at once; cheap, for every node asks about all that is listened to, about once a second.

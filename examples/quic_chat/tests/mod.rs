@@ -64,6 +64,7 @@ fn summary(name: &str, head: u64, read: u64) -> RoomSummary {
         mentions: 0,
         slow_mode: 0,
         pins: 0,
+        retention: 0,
     }
 }
 

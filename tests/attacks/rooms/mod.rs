@@ -2,6 +2,7 @@
 
 mod blocks;
 mod caps;
+mod erasure;
 mod hidden;
 mod invites;
 mod power;

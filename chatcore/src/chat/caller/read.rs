@@ -62,8 +62,9 @@ impl Caller {
     pub async fn readable_attachment(&self, id: &AttachmentId) -> Result<Attachment, Error> {
         let file = self.chat.attachments().get(id).await?;
         let allowed = match (&file.usage, &self.actor) {
-            (Usage::Message { room, .. }, _) => match self.may_read(room).await {
-                Ok(()) => true,
+            (Usage::Message { room, seq }, _) => match self.reach(room, Access::Read).await {
+                // What is too old to be read is gone, also before it is swept.
+                Ok((known, ..)) => *seq > known.floor_seq,
                 Err(Error::Rejected(_)) => false,
                 Err(other) => return Err(other),
             },
@@ -115,7 +116,7 @@ impl Caller {
         Ok(members.into_iter().map(MemberSummary::from).collect())
     }
 
-    pub(super) fn check_page(&self, limit: u32) -> Result<(), Invalid> {
+    pub(in crate::chat) fn check_page(&self, limit: u32) -> Result<(), Invalid> {
         let most = self.chat.inner.limits.page;
         if (1..=most).contains(&limit) {
             Ok(())

@@ -272,6 +272,9 @@ pub struct UpdateRoom {
     /// Seconds between one message of a member and the next, from now on; 0 ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_mode: Option<u32>,
+    /// Seconds after which messages are removed, from 3,600 to 315,360,000; 0: as the server has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<u32>,
 }
 
 /// A message to be sent.
@@ -516,8 +519,8 @@ impl From<CreateRoom> for NewRoom {
 
 impl From<UpdateRoom> for RoomUpdate {
     fn from(update: UpdateRoom) -> Self {
-        let UpdateRoom { name, topic, kind, slow_mode } = update;
-        Self { name, topic, kind, slow_mode }
+        let UpdateRoom { name, topic, kind, slow_mode, retention } = update;
+        Self { name, topic, kind, slow_mode, retention }
     }
 }
 

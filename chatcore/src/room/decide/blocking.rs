@@ -45,6 +45,7 @@ fn unopened(case: &Case<'_>) -> Room {
         owners: 0,
         pins: 0,
         slow_mode: 0,
+        retention: 0,
         deleted_at: Some(case.now()),
     }
 }

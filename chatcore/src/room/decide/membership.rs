@@ -31,6 +31,7 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
         owners: 0,
         pins: 0,
         slow_mode: 0,
+        retention: 0,
         deleted_at: None,
     });
     story.append(Body::Room {
@@ -38,6 +39,7 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
         topic: story.room.topic.clone(),
         visibility: story.room.kind,
         slow_mode: 0,
+        retention: 0,
     });
     if let Actor::User(user) = case.actor() {
         join(case, &mut story, user, Role::Owner, None)?;

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
+use crate::oversight::{Act, AuditRecord};
 
 /// What a command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub(super) fn decide(
         }
         Action::Delete { message, client_msg_id } => message::delete(&case, message, client_msg_id),
         Action::React { message, emoji, on } => message::react(&case, message, emoji, *on),
+        Action::Retract { message, emoji } => message::retract(&case, message, emoji),
         Action::Pin { message, on } => message::pin(&case, message, *on),
         Action::Member { target, what } => moderation::act(&case, target, what),
         Action::AddInviteLink(link) => invite_links::add(&case, link),
@@ -86,6 +88,7 @@ pub(super) fn decide(
         Action::EnterByLink(hash) => invite_links::enter(&case, hash),
         Action::Block { target, on } => blocking::block(&case, target, *on),
         Action::Update(update) => moderation::update(&case, update),
+        Action::Expire { upto, edited } => moderation::expire(&case, *upto, edited),
         Action::Mark { read, delivered } => membership::mark(&case, *read, *delivered),
     }
 }
@@ -193,6 +196,15 @@ impl Story<'_> {
             body,
         });
         seq
+    }
+
+    /// Notes that the actor did something to `target`.
+    fn note(&mut self, act: Act, target: UserId) -> &mut AuditRecord {
+        let record = AuditRecord::new(self.at, self.author.clone(), act);
+        let room = Some(self.room.id.clone());
+        self.changes.audit.push(AuditRecord { room, target: Some(target), ..record });
+        let last = self.changes.audit.len() - 1;
+        &mut self.changes.audit[last]
     }
 
     fn put(&mut self, member: Member) {

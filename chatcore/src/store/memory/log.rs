@@ -319,6 +319,9 @@ impl LogStore for MemoryStore {
         let Plan { outcomes, changes } = plan(&mut views, batch, limits);
         logs.write(&changes);
         files.write(&changes);
+        for record in &changes.audit {
+            lock(&self.oversight).note(record.clone());
+        }
         Ok(Committed::new(outcomes, changes))
     }
 
@@ -405,6 +408,9 @@ impl LogStore for MemoryStore {
             log.messages.retain(|seq| *seq > base);
             log.pins.retain(|seq| *seq > base);
             log.reactions.retain(|seq, _| *seq > base);
+            if dead > 0 {
+                lock(&self.attachments).release_below(&log.room.id, base);
+            }
         }
         Ok(limit - u32::try_from(left).unwrap_or(0))
     }

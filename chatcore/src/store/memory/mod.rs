@@ -2,10 +2,13 @@
 //! what the traits ask.
 
 mod account;
+mod admin;
 mod attachment;
+mod erasure;
 mod hook;
 mod inbox;
 mod log;
+mod oversight;
 mod room;
 mod search;
 mod session;
@@ -29,6 +32,9 @@ pub struct MemoryStore {
     hooks: Mutex<HashMap<String, HookCursor>>,
     /// Locked after `logs`, where both are.
     attachments: Mutex<attachment::AttachmentTable>,
+    erasures: Mutex<erasure::Erasures>,
+    oversight: Mutex<oversight::Oversight>,
+    admins: Mutex<admin::Admins>,
 }
 
 impl MemoryStore {
@@ -42,6 +48,9 @@ impl MemoryStore {
             verifications: Mutex::default(),
             hooks: Mutex::default(),
             attachments: Mutex::default(),
+            erasures: Mutex::default(),
+            oversight: Mutex::default(),
+            admins: Mutex::default(),
         }
     }
 }

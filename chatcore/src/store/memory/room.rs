@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, lock};
 use crate::id::{RoomId, UserId};
 use crate::room::{InviteHash, InviteLink, Member, Room, RoomKind, Standing};
-use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 #[async_trait]
 impl RoomStore for MemoryStore {
@@ -84,6 +84,20 @@ impl RoomStore for MemoryStore {
             Some((log.room.clone(), log.invite_links.get(id)?.clone()))
         });
         Ok(found)
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let logs = lock(&self.logs);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rooms = logs.rooms.range::<RoomId, _>((from, Bound::Unbounded));
+        let rooms = rooms.map(|(_, log)| &log.room).filter(|room| room.deleted_at.is_none());
+        let rooms = rooms.filter(|room| which == Retained::All || room.retention > 0);
+        Ok(rooms.take(limit as usize).cloned().collect())
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {

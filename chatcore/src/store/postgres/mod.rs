@@ -13,10 +13,12 @@
 //! `self.client.write(SQL, args).await?`, one statement too; several would be several round trips.
 
 mod account;
+mod admin;
 mod attachment;
 mod client;
 mod commit;
 mod connect;
+mod erasure;
 mod error;
 mod hook;
 mod inbox;
@@ -24,6 +26,7 @@ mod log;
 mod migrate;
 mod options;
 mod order;
+mod oversight;
 mod rooms;
 mod rows;
 mod search;

@@ -10,7 +10,7 @@ use super::sql::Args;
 use crate::id::{RoomId, UserId};
 use crate::room::{InviteHash, InviteLink, Member, Room};
 use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
-use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -66,6 +66,19 @@ const INVITED_TO: &str = concat!(
     ", ",
     invite_link_columns!(),
     " FROM $.invite_links i JOIN $.rooms r ON r.pk = i.room WHERE i.hash = $1"
+);
+
+const OWN: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM $.rooms r WHERE r.retention > 0 AND r.deleted_at IS NULL AND r.id > $1 \
+     ORDER BY r.id LIMIT $2"
+);
+
+const ALL: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM $.rooms r WHERE r.deleted_at IS NULL AND r.id > $1 ORDER BY r.id LIMIT $2"
 );
 
 /// By the index of ids, one look for each that is asked for.
@@ -138,6 +151,22 @@ impl RoomStore for PostgresStore {
         let args = Args::default().bind(hex(hash.as_bytes())).done()?;
         let rows = self.client.read(INVITED_TO, args).await?;
         rows.first().map(room_and_link).transpose()
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let mut args = Args::default();
+        args.bind(after.map_or("", RoomId::as_str).to_owned()).bind(i64::from(limit));
+        let text = match which {
+            Retained::Own => OWN,
+            Retained::All => ALL,
+        };
+        let rows = self.client.read(text, args.done()?).await?;
+        rows.iter().map(|row| Fields::of(row).room()).collect()
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {

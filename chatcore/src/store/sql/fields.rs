@@ -66,6 +66,7 @@ macro_rules! fields {
                     self.take()?,
                     self.take()?,
                     self.take()?,
+                    self.take()?,
                 ))
             }
 

@@ -12,7 +12,8 @@ use crate::store::{HookCursor, StoreError};
 macro_rules! room_columns {
     () => {
         "r.id, r.kind, r.name, r.topic, r.created_at, r.created_by, r.keep, r.head_seq, r.head_n, \
-         r.floor_seq, r.members, r.owners, r.pins, r.deleted_at, r.slow_mode"
+         r.floor_seq, r.members, r.owners, r.pins, r.deleted_at, r.slow_mode, \
+         r.retention"
     };
 }
 /// The columns of [`Fields::member`], of `m`.
@@ -53,12 +54,13 @@ pub(in crate::store) type RoomCells = (
     i64,
     Option<i64>,
     i64,
+    i64,
 );
 
 pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> {
     let (id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, floor_seq, ..) =
         cells;
-    let (.., members, owners, pins, deleted_at, slow_mode) = cells;
+    let (.., members, owners, pins, deleted_at, slow_mode, retention) = cells;
     Ok(Room {
         id: RoomId::parse(&id).map_err(corrupt)?,
         kind: kind_from(kind)?,
@@ -74,6 +76,7 @@ pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> 
         owners: unsigned(owners)?,
         pins: unsigned(pins)?,
         slow_mode: unsigned(slow_mode)?,
+        retention: unsigned(retention)?,
         deleted_at: deleted_at.map(Timestamp),
     })
 }

@@ -15,9 +15,11 @@
 //! To write: `let mut tx = self.write().await?;`, statements on `&mut *tx`, `tx.commit().await?`; dropped, it rolls back.
 
 mod account;
+mod admin;
 mod attachment;
 mod commit;
 mod connect;
+mod erasure;
 mod error;
 mod file;
 mod hook;
@@ -27,6 +29,7 @@ mod memory;
 mod migrate;
 mod names;
 mod options;
+mod oversight;
 mod readers;
 mod rooms;
 mod rows;

@@ -9,7 +9,7 @@ use super::rows::Fields;
 use crate::id::{RoomId, UserId};
 use crate::room::{InviteHash, InviteLink, Member, Room};
 use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
-use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -70,6 +70,19 @@ const INVITED_TO: &str = concat!(
 
 const BLOCKED: &str =
     "SELECT blocked FROM blocks WHERE user = ? AND blocked > ? ORDER BY blocked LIMIT ?";
+
+const OWN: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM rooms r INDEXED BY rooms_retained \
+     WHERE r.retention > 0 AND r.deleted_at IS NULL AND r.id > ?1 ORDER BY r.id LIMIT ?2"
+);
+
+const ALL: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM rooms r WHERE r.deleted_at IS NULL AND r.id > ?1 ORDER BY r.id LIMIT ?2"
+);
 
 #[async_trait]
 impl RoomStore for SqliteStore {
@@ -147,6 +160,24 @@ impl RoomStore for SqliteStore {
             .await
             .map_err(failed)?;
         row.as_ref().map(room_and_link).transpose()
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let rows = sqlx::query(match which {
+            Retained::Own => OWN,
+            Retained::All => ALL,
+        })
+        .bind(after.map_or("", RoomId::as_str))
+        .bind(limit)
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).room()).collect()
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {

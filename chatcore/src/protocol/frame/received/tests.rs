@@ -93,6 +93,7 @@ fn summary() -> RoomSummary {
         mentions: 2,
         slow_mode: 7,
         pins: 1,
+        retention: 8,
     }
 }
 
@@ -257,6 +258,7 @@ fn bodies() -> Vec<Body> {
             topic: Some("all".into()),
             visibility: RoomKind::Public,
             slow_mode: 5,
+            retention: 6,
         },
     ]
 }

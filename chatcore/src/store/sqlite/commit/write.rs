@@ -74,7 +74,7 @@ impl Writing<'_> {
         on_messages(&mut messages, changes, numbers)?;
         messages.insert(
             &mut script,
-            "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut links = Columns::default();
         on_links(&mut links, changes, numbers)?;
@@ -158,7 +158,8 @@ fn room_row<'a>(
         room.owners,
         room.pins,
         room.deleted_at,
-        room.slow_mode,
+        // A row has sixteen cells at most.
+        (room.slow_mode, room.retention),
     ))
 }
 
@@ -205,7 +206,7 @@ UPDATE inbox SET state = j.value ->> 1, code = j.value ->> 2, why = j.value ->> 
   refused_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) \
 FROM json_each(?) j WHERE inbox.id = j.value ->> 0";
 
-/// What happens to messages that are there, to reactions, pins and files.
+/// What happens to messages that are there, to reactions, pins and files; and the audit.
 fn on_messages(
     columns: &mut Columns,
     changes: &Changes,
@@ -237,7 +238,10 @@ fn on_messages(
     columns.add(changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
     columns.add(changes.released.iter().map(Ok))?;
     let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
-    columns.add(deleted.map(|room| Ok(&room.id)))
+    columns.add(deleted.map(|room| Ok(&room.id)))?;
+    columns.add(changes.audit.iter().map(|record| {
+        Ok((record.at, &record.room, serde_json::to_string(record).map_err(corrupt)?))
+    }))
 }
 
 /// What happens to links by which people come in, and who blocks whom.

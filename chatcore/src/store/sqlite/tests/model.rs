@@ -189,6 +189,7 @@ impl Ask {
                 topic: None,
                 kind: private.map(|p| if p { RoomKind::Private } else { RoomKind::Public }),
                 slow_mode: name.map(u32::from),
+                retention: None,
             }),
             What::Read(seq) => mark(seq.into()),
             What::Delivered(seq) => Action::Mark { read: None, delivered: Some(Seq(seq.into())) },
