@@ -396,6 +396,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
+        limits.invite_codes = None;
         limits.reports_per_user = None;
         limits.exports_per_user = None;
     }

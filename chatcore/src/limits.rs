@@ -35,6 +35,17 @@ pub struct Limits {
     pub reactions: u32,
     /// Pinned messages of one room. Default 100.
     pub pins: u32,
+    /// Invite links of one room that are good at the same time. Default 50.
+    pub invite_links: u32,
+    /// The most that may come by one invite link with a number. Default 1,000.
+    pub invite_link_uses: u32,
+    /// How long an invite link may be good. Default 30 days.
+    pub invite_link_life: Duration,
+    /// Codes of invite links tried from one address, and by one user. Default: 50 at once, and then
+    /// one each 2 seconds.
+    pub invite_codes: Option<Rate>,
+    /// People whom one user blocks. Default 1,000.
+    pub blocks: u32,
     /// Items of one page. Default 200.
     pub page: u32,
     /// Messages, changes, entries and signals of one user; marks do not count. Default: 1,000 at
@@ -67,6 +78,11 @@ impl Default for Limits {
             rooms: 10_000,
             reactions: 20,
             pins: 100,
+            invite_links: 50,
+            invite_link_uses: 1_000,
+            invite_link_life: Duration::from_secs(30 * 86_400),
+            invite_codes: Some(Rate::new(50, Duration::from_secs(2))),
+            blocks: 1_000,
             page: 200,
             turns_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
             reports_per_user: Some(Rate::new(20, Duration::from_secs(3 * 60))),

@@ -23,3 +23,4 @@ mod resume;
 mod secrets;
 mod senders;
 mod terminal;
+mod unread;

@@ -6,7 +6,9 @@
 mod accounts;
 mod admin;
 mod attachments;
+mod blocks;
 mod endpoint;
+mod invites;
 mod me;
 mod members;
 mod messages;
@@ -36,9 +38,11 @@ fn endpoints() -> Vec<Endpoint> {
         accounts::endpoints(),
         sessions::endpoints(),
         me::endpoints(),
+        blocks::endpoints(),
         users::endpoints(),
         rooms::endpoints(),
         members::endpoints(),
+        invites::endpoints(),
         messages::endpoints(),
         search::endpoints(),
         attachments::endpoints(),

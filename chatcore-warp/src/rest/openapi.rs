@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, made from the table of endpoints.
 
-use chatcore::id::{AttachmentId, MessageId, RoomId, SessionId, UserId};
+use chatcore::id::{AttachmentId, InviteLinkId, MessageId, RoomId, SessionId, UserId};
 use http::{Method, StatusCode};
 use schemars::generate::SchemaSettings;
 use schemars::{SchemaGenerator, json_schema};
@@ -123,6 +123,7 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
 fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Value {
     let schema = match name {
         "attachment" => generator.subschema_for::<AttachmentId>(),
+        "link" => generator.subschema_for::<InviteLinkId>(),
         "message" => generator.subschema_for::<MessageId>(),
         "room" => generator.subschema_for::<RoomId>(),
         "session" => generator.subschema_for::<SessionId>(),

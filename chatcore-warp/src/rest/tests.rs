@@ -132,7 +132,14 @@ async fn two_people_talk() {
             Value::Null,
         )
         .await;
+    let pins = server.ok(&as_bob, "GET", &format!("/rooms/{room}/pins"), Value::Null).await;
+    assert_eq!(pins["pinned"][0]["message_id"], sent["message_id"]);
+    let readers = format!("{message}/readers");
+    let nobody = server.ok(&as_ann, "GET", &readers, Value::Null).await;
+    assert_eq!(nobody, json!({"readers": []}));
     server.ok(&as_bob, "PUT", &format!("/rooms/{room}/marks"), json!({"seq": 3})).await;
+    let bob_alone = server.ok(&as_ann, "GET", &readers, Value::Null).await;
+    assert_eq!(bob_alone, json!({"readers": [bob]}));
     let members = server.ok(&as_ann, "GET", &format!("/rooms/{room}/members"), Value::Null).await;
     let mut ids: Vec<_> =
         members["members"].as_array().unwrap().iter().map(|m| text(&m["user"])).collect();
@@ -617,6 +624,60 @@ async fn slow_mode_says_how_long_to_wait() {
     assert!((3_590..=3_600).contains(&wait), "{wait}");
     let shown = server.ok(&as_bob, "GET", &room, Value::Null).await;
     assert_eq!(shown["slow_mode"], 3_600);
+}
+
+#[tokio::test]
+async fn link_brings_a_stranger_into_a_private_room() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "private", "name": "cellar"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    let links = format!("/rooms/{room}/invite-links");
+    let link = server.ok(&as_ann, "POST", &links, json!({"uses": 1})).await;
+    let code = json!({"code": link["code"]});
+    let shown = server.ok("", "POST", "/invites/show", code.clone()).await;
+    assert_eq!(shown, json!({"name": "cellar"}), "and nothing else");
+    assert_eq!(server.call("", "POST", "/invites/accept", code.clone()).await.status, 401);
+    let entered = server.ok(&as_bob, "POST", "/invites/accept", code.clone()).await;
+    assert_eq!(entered["room"], json!(room));
+    assert_eq!(server.get(&as_bob, &links).await.status, 403);
+    assert_eq!(server.ok(&as_ann, "GET", &links, Value::Null).await, json!({"links": []}));
+    assert_eq!(server.call("", "POST", "/invites/show", code).await.status, 404);
+    let other = server.ok(&as_ann, "POST", &links, json!({})).await;
+    let listed = server.ok(&as_ann, "GET", &links, Value::Null).await;
+    assert_eq!(
+        (&listed["links"][0]["link"], &listed["links"][0]["code"]),
+        (&other["link"], &Value::Null)
+    );
+    server.ok(&as_ann, "DELETE", &format!("{links}/{}", text(&other["link"])), Value::Null).await;
+    let gone = server.call("", "POST", "/invites/show", json!({"code": other["code"]})).await;
+    assert_eq!(gone.json()["code"], "not_found");
+    let far = json!({"expires_at": 9_007_199_254_740_991_i64});
+    assert_eq!(server.call(&as_ann, "POST", &links, far).await.json()["field"], "expires_at");
+}
+
+#[tokio::test]
+async fn who_is_blocked_is_listed_and_cannot_write() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("bob").await;
+    let one = format!("/me/blocks/{bob}");
+    assert_eq!(server.call(&as_ann, "PUT", &one, Value::Null).await.status, 204);
+    let blocks = server.ok(&as_ann, "GET", "/me/blocks?limit=1", Value::Null).await;
+    assert_eq!(blocks, json!({"blocks": [bob], "next": bob}));
+    assert_eq!(server.ok(&as_ann, "GET", "/rooms", Value::Null).await["blocked"], json!([bob]));
+    let direct = json!({"kind": "direct", "members": [ann]});
+    let refused = server.call(&as_bob, "POST", "/rooms", direct.clone()).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["code"].clone()),
+        (403, json!("forbidden"))
+    );
+    let nobody = server.call(&as_ann, "PUT", "/me/blocks/nobody", Value::Null).await;
+    assert_eq!(nobody.status, 404);
+    assert_eq!(server.call("", "GET", "/me/blocks", Value::Null).await.status, 401);
+    assert_eq!(server.call(&as_ann, "DELETE", &one, Value::Null).await.status, 204);
+    server.ok(&as_bob, "POST", "/rooms", direct).await;
 }
 
 fn lines(answer: &Answer) -> Vec<Value> {

@@ -230,6 +230,7 @@ impl ChatBuilder {
         let hooks = Hooks { told: hooks.collect(), holder };
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
+            invite_codes: Throttle::new(limits.invite_codes, &clock),
             reports: Throttle::new(limits.reports_per_user, &clock),
             exports: Throttle::new(limits.exports_per_user, &clock),
             lanes: Lanes::default(),

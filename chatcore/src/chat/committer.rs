@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use super::pace::Pace;
 use crate::bus::node::Node;
 use crate::error::Error;
-use crate::hub::Hub;
+use crate::hub::{Hub, Notice};
+use crate::id::RoomId;
 use crate::limits::Limits;
 use crate::room::{Action, Command, Outcome, Rejection};
 use crate::store::{Committed, Store, StoreError};
@@ -236,7 +237,7 @@ impl Teller {
     /// Tells those who are connected, before anyone is told that the commit is done: whoever was put out
     /// gets nothing later than that. Other nodes are told what they may already have read.
     fn tell(&self, commands: &[Command], committed: Committed) -> Vec<Result<Outcome, Rejection>> {
-        let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
+        let Committed { outcomes, entries, rewritten, marks, deleted, blocks } = committed;
         let (hub, node) = (&self.hub, self.node.as_ref());
         if let Some(node) = node {
             node.entries(&entries);
@@ -247,6 +248,10 @@ impl Teller {
             if let Some(node) = node {
                 node.deleted(room);
             }
+        }
+        for (user, other, on) in blocks {
+            hub.bar(&RoomId::direct(&user, &other), &other, on);
+            hub.notify(&user, &Notice::Block { user: other, on });
         }
         for (room, user, now) in marks {
             let asked = commands.iter().any(|command| {

@@ -37,6 +37,9 @@ pub struct Resume {
     /// Whether the caller is a member.
     #[serde(skip)]
     pub(crate) joined: bool,
+    /// Whether the other of a direct room has blocked the caller.
+    #[serde(skip)]
+    pub(crate) barred: bool,
 }
 
 impl Resume {
@@ -60,6 +63,7 @@ impl Resume {
             marks,
             from,
             joined: access == Access::Joined,
+            barred: false,
         }
     }
 

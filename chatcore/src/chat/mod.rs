@@ -24,7 +24,10 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 pub use admin::{Admin, DayCount, Overview};
 pub use builder::ChatBuilder;
-pub use caller::{Caller, Created, Export, Exported, Hit, Left, SearchQuery, SearchResult, Sent};
+pub use caller::{
+    Caller, Created, Export, Exported, Hit, Invitation, InviteLinkSummary, Left, MadeInviteLink,
+    Readers, SearchQuery, SearchResult, Sent,
+};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
 pub use sequencer::Settled;
@@ -72,6 +75,7 @@ struct Inner {
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
     turns: Throttle,
+    invite_codes: Throttle,
     exports: Throttle,
     reports: Throttle,
     lanes: mentions::Lanes,

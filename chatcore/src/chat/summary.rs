@@ -33,6 +33,9 @@ pub struct RoomSummary {
     /// Seconds between one message of a member and the next.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub slow_mode: u32,
+    /// How many of its messages are pinned.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pins: u32,
     /// Seconds after which messages are removed; left out where the server's default holds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retention: u32,
@@ -76,6 +79,7 @@ impl RoomSummary {
             members: room.members,
             created_at: room.created_at,
             slow_mode: room.slow_mode,
+            pins: room.pins,
             retention: room.retention,
             epoch: epoch.clone(),
             head_seq: room.head_seq,

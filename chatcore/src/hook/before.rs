@@ -47,7 +47,7 @@ impl Asking {
             Action::Edit { message, text, .. } => {
                 Some(Self::Edit { message: message.clone(), text: text.clone() })
             }
-            Action::Enter => Some(Self::Enter),
+            Action::Enter | Action::EnterByLink(_) => Some(Self::Enter),
             Action::Create(new) => Some(Self::CreateRoom(new.clone())),
             _ => None,
         }
@@ -74,7 +74,7 @@ impl Asking {
             (Self::Edit { text, .. }, Action::Edit { message, client_msg_id, .. }) => {
                 Some(Action::Edit { message, client_msg_id, text })
             }
-            (Self::Enter, Action::Enter) => Some(Action::Enter),
+            (Self::Enter, action @ (Action::Enter | Action::EnterByLink(_))) => Some(action),
             (Self::CreateRoom(new), Action::Create(_)) => Some(Action::Create(new)),
             _ => None,
         }

@@ -219,11 +219,19 @@ impl Hub {
     /// Passes a signal on to those who listen to its room, its sender left out.
     pub fn signal(&self, signal: &Signal) {
         if let Some(tail) = lock(&self.tails).get(&signal.room).cloned() {
-            tail.each(|listener| {
+            tail.each_told(|listener| {
                 if *listener.user() != signal.user {
                     listener.notify(Notice::Signal(signal.clone()));
                 }
             });
+        }
+    }
+
+    /// Tells `user` nothing of the moment in a room from now on (`on`), or does so again: the other of
+    /// their direct room has blocked them.
+    pub(crate) fn bar(&self, room: &RoomId, user: &UserId, on: bool) {
+        if let Some(tail) = lock(&self.tails).get(room).cloned() {
+            tail.bar(user, on);
         }
     }
 
@@ -332,7 +340,7 @@ struct Moved {
 impl Moved {
     fn by(entry: &Entry) -> Option<Self> {
         let (user, state) = match &entry.body {
-            Body::Enter {} => (&entry.user, Membership::Joined),
+            Body::Enter { .. } => (&entry.user, Membership::Joined),
             Body::Leave {} => (&entry.user, Membership::Left),
             Body::Invite { target } => (target, Membership::Invited),
             Body::Kick { target, .. } => (target, Membership::Kicked),

@@ -276,8 +276,16 @@ impl Tail {
         }
     }
 
-    pub(super) fn each(&self, mut tell: impl FnMut(&Listener)) {
-        self.each_if_at_most(usize::MAX, &mut tell);
+    /// Calls `tell` for those who are told of the moment: who types, who comes and goes.
+    pub(super) fn each_told(&self, tell: impl FnMut(&Listener)) {
+        told(&lock(&self.seats)).for_each(tell);
+    }
+
+    /// Tells `user` here nothing of the moment from now on (`on`), or does so again.
+    pub(super) fn bar(&self, user: &UserId, on: bool) {
+        for seat in lock(&self.seats).iter().filter(|seat| seat.user == *user) {
+            seat.state.barred.store(on, Ordering::Release);
+        }
     }
 
     pub(super) fn each_if_at_most(&self, most: usize, mut tell: impl FnMut(&Listener)) {
@@ -291,6 +299,12 @@ impl Tail {
 /// Those who are there and have not been put out.
 pub(super) fn listeners(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
     seats.iter().filter(|seat| seat.state.end().is_none()).map(|seat| &*seat.listener)
+}
+
+/// Those of them who are told of the moment.
+pub(super) fn told(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
+    let seats = seats.iter().filter(|seat| !seat.state.barred.load(Ordering::Acquire));
+    seats.filter(|seat| seat.state.end().is_none()).map(|seat| &*seat.listener)
 }
 
 impl Drop for Tail {

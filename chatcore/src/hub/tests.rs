@@ -253,7 +253,7 @@ fn one_who_enters_while_reading_appears() {
     anns.let_in(true, Seq::START);
     let ben = hub.connect(user("ben"), None);
     let _bens = hub.subscribe(&ben, &room());
-    hub.publish(vec![entry(1, "ben", Body::Enter {})]);
+    hub.publish(vec![entry(1, "ben", Body::Enter { link: None })]);
     assert_eq!(presence(&ann), [("ben".into(), true)]);
     assert_eq!(anns.present(), [user("ann"), user("ben")]);
 }

@@ -3,11 +3,12 @@
 use crate::clock::{Random, Timestamp};
 use crate::error::{Error, Invalid};
 use crate::id::{
-    AttachmentId, ClientMsgId, InvalidId, MessageId, RoomId, Seq, UserId, random_string,
+    AttachmentId, ClientMsgId, InvalidId, InviteLinkId, MessageId, RoomId, Seq, UserId,
+    random_string,
 };
 use crate::limits::Limits;
 use crate::log::{Draft, check_emoji, check_text};
-use crate::room::{Rejection, Role, RoomKind};
+use crate::room::{InviteHash, InviteLink, NewInviteLink, Rejection, Role, RoomKind};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +120,19 @@ pub enum Action {
         /// What.
         what: MemberAction,
     },
+    /// Make a link by which people come in.
+    AddInviteLink(InviteLink),
+    /// Take such a link back.
+    RevokeInviteLink(InviteLinkId),
+    /// Come in by the link with this code.
+    EnterByLink(InviteHash),
+    /// Block someone (`on`), or do so no more. The room is the direct one of both.
+    Block {
+        /// Whom.
+        target: UserId,
+        /// Whether they shall be blocked.
+        on: bool,
+    },
     /// Describe the room anew.
     Update(RoomUpdate),
     /// Let go of what is too old, as the host.
@@ -149,6 +163,11 @@ impl Action {
             Self::Update(update) => update.check(limits),
             Self::Enter | Self::Leave | Self::Delete { .. } => Ok(()),
             Self::Pin { .. } | Self::Mark { .. } => Ok(()),
+            Self::AddInviteLink(link) => {
+                let (expires_at, uses) = (Some(link.expires_at), link.uses);
+                NewInviteLink { expires_at, uses }.check(now, limits).map(|_| ())
+            }
+            Self::RevokeInviteLink(_) | Self::EnterByLink(_) | Self::Block { .. } => Ok(()),
             // The library's own.
             Self::Retract { .. } | Self::Expire { .. } => Ok(()),
         }
@@ -400,6 +419,10 @@ pub struct Needs {
     pub successors: bool,
     /// The count of messages up to here.
     pub n_at: Option<Seq>,
+    /// The links by which people come in.
+    pub invite_links: bool,
+    /// Whether the first of each pair blocks the second, and where it is said so, how many they block.
+    pub blocks: Vec<(UserId, UserId, bool)>,
     /// Whether this place of the inbox still waits.
     pub inbox: Option<u64>,
 }
@@ -416,9 +439,12 @@ impl Command {
         match &self.action {
             Action::Create(new) => {
                 needs.members.extend(new.members.iter().cloned());
-                needs.joined_counts.extend(actor);
+                needs.joined_counts.extend(actor.clone());
                 if new.kind == RoomKind::Direct {
                     needs.joined_counts.extend(new.members.iter().cloned());
+                } else if let Some(actor) = actor {
+                    let invited = new.members.iter().cloned();
+                    needs.blocks.extend(invited.map(|user| (user, actor.clone(), false)));
                 }
             }
             Action::Enter => needs.joined_counts.extend(actor),
@@ -442,9 +468,21 @@ impl Command {
             Action::Pin { message, .. } => needs.messages.push(message.clone()),
             Action::Member { target, what } => {
                 needs.members.push(target.clone());
+                if let (MemberAction::Invite, Some(actor)) = (what, actor) {
+                    needs.blocks.push((target.clone(), actor, false));
+                }
                 // Only the host can send an owner out; then another one must take over.
                 needs.successors = self.actor == Actor::System
                     && matches!(what, MemberAction::Kick { .. } | MemberAction::Ban { .. });
+            }
+            Action::AddInviteLink(_) | Action::RevokeInviteLink(_) => needs.invite_links = true,
+            Action::EnterByLink(_) => {
+                needs.invite_links = true;
+                needs.joined_counts.extend(actor);
+            }
+            Action::Block { target, .. } => {
+                needs.members.push(target.clone());
+                needs.blocks.extend(actor.map(|actor| (actor, target.clone(), true)));
             }
             Action::Update(_) | Action::Expire { .. } => {}
             Action::Mark { read, .. } => needs.n_at = *read,

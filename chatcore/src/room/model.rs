@@ -108,6 +108,8 @@ pub struct Member {
     pub mentions: Vec<Seq>,
     /// When they wrote last while the room was in slow mode.
     pub spoke_at: Option<Timestamp>,
+    /// In a direct room: the other one has blocked them.
+    pub barred: bool,
 }
 
 /// How far a member is. Each only ever moves forward.
@@ -134,6 +136,7 @@ impl Member {
             marks: Marks::default(),
             mentions: Vec::new(),
             spoke_at: None,
+            barred: false,
         }
     }
 

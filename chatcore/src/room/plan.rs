@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::decide::{Decision, Outcome, decide};
 use super::view::Views;
-use super::{Action, Command, Member, PriorSend, ReactionCount, Rejection, Room};
-use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
+use super::{
+    Action, Blocks, Command, InviteLink, Member, PriorSend, ReactionCount, Rejection, Room,
+};
+use crate::id::{AttachmentId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
 use crate::oversight::AuditRecord;
@@ -48,6 +50,11 @@ pub struct Changes {
     pub reaction_counts: BTreeMap<(RoomId, Seq, String), ReactionCount>,
     /// Messages pinned or unpinned.
     pub pins: BTreeMap<(RoomId, Seq), bool>,
+    /// Links by which people come in, as they are now; none where one is gone. Those of a room that
+    /// comes to its end go with it.
+    pub invite_links: BTreeMap<(RoomId, InviteLinkId), Option<InviteLink>>,
+    /// Whether the first of a pair blocks the second now.
+    pub blocks: BTreeMap<(UserId, UserId), bool>,
     /// What was done to others, to be kept for moderators and admins.
     pub audit: Vec<AuditRecord>,
     /// Places of the inbox that wait no longer; with a reason, those that were refused.
@@ -108,11 +115,29 @@ fn apply(views: &mut Views, changes: &Changes, referred: &HashSet<&MessageId>) {
             *count = u32::try_from(i64::from(*count) + by).unwrap_or(0);
         }
     }
+    for (pair, on) in &changes.blocks {
+        let Blocks { pairs, counts } = &mut views.blocks;
+        let changed = if *on { pairs.insert(pair.clone()) } else { pairs.remove(pair) };
+        if let Some(count) = counts.get_mut(&pair.0).filter(|_| changed) {
+            *count = if *on { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
+    }
     for id in changes.bound.keys() {
         views.uploads.remove(id);
     }
     for (id, room) in &changes.rooms {
-        views.rooms.entry(id.clone()).or_default().room = Some(room.clone());
+        let view = views.rooms.entry(id.clone()).or_default();
+        view.room = Some(room.clone());
+        if room.deleted_at.is_some() {
+            view.invite_links.clear();
+        }
+    }
+    for ((room, id), link) in &changes.invite_links {
+        let links = &mut views.rooms.entry(room.clone()).or_default().invite_links;
+        match link {
+            Some(link) => links.insert(id.clone(), link.clone()),
+            None => links.remove(id),
+        };
     }
     for ((room, user), member) in &changes.members {
         views.rooms.entry(room.clone()).or_default().members.insert(user.clone(), member.clone());
@@ -143,6 +168,11 @@ fn apply(views: &mut Views, changes: &Changes, referred: &HashSet<&MessageId>) {
 
 impl Changes {
     fn merge(&mut self, later: Self) {
+        for room in later.rooms.values().filter(|room| room.deleted_at.is_some()) {
+            self.invite_links.retain(|(of, _), _| *of != room.id);
+        }
+        self.invite_links.extend(later.invite_links);
+        self.blocks.extend(later.blocks);
         self.rooms.extend(later.rooms);
         self.members.extend(later.members);
         for (user, by) in later.joined_counts {

@@ -22,6 +22,12 @@ pub enum Rejection {
     /// There is no such person in this room.
     #[error("there is no such member in this room")]
     NoSuchMember,
+    /// No link has this code: there never was one, or it has expired, is used up, or was revoked.
+    #[error("this invitation is not good, or not any more; ask for another one")]
+    NoSuchInvite,
+    /// There is no such link in this room.
+    #[error("there is no such invite link in this room")]
+    NoSuchInviteLink,
     /// There is no such report.
     #[error("there is no such report")]
     NoSuchReport,
@@ -49,6 +55,9 @@ pub enum Rejection {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// Someone does not want it from the caller; who, and that it is so, is not told.
+    #[error("this is not possible")]
+    Unwanted,
     /// The caller's role does not allow it.
     #[error("this needs the role {needs:?} or a higher one than the other's")]
     RoleTooLow {
@@ -111,11 +120,14 @@ impl Rejection {
             | Self::NoSuchMessage
             | Self::NoSuchMember
             | Self::NoSuchUser
+            | Self::NoSuchInvite
+            | Self::NoSuchInviteLink
             | Self::NoSuchReport => Code::NotFound,
             Self::MessageDeleted => Code::Gone,
             Self::NotJoined
             | Self::Banned { .. }
             | Self::Muted
+            | Self::Unwanted
             | Self::RoleTooLow { .. }
             | Self::NotTheAuthor
             | Self::NoSuchUpload

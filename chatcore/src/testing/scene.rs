@@ -247,6 +247,20 @@ impl Scene {
         page.expect("the store works")
     }
 
+    /// The pinned messages of a room, in pages of one.
+    pub async fn pinned(&self, room: &RoomId, viewer: &str) -> Vec<Message> {
+        let mut pinned: Vec<Message> = Vec::new();
+        loop {
+            let after = pinned.last().map_or(Seq::START, |message| message.seq);
+            let page = self.store.pinned(room, after, 1, &user(viewer)).await;
+            let page = page.expect("the store works");
+            if page.is_empty() {
+                return pinned;
+            }
+            pinned.extend(page);
+        }
+    }
+
     /// A message as someone sees it.
     pub async fn shown(&self, room: &RoomId, id: &MessageId, viewer: &str) -> Message {
         let found = self.store.message(room, id, &user(viewer)).await.expect("the store works");

@@ -1,11 +1,16 @@
 //! What someone does with rooms.
 
+mod blocks;
 mod export;
+mod invites;
 mod oversight;
 mod read;
+mod readers;
 mod search;
 
 pub use export::{Export, Exported};
+pub use invites::{Invitation, InviteLinkSummary, MadeInviteLink};
+pub use readers::Readers;
 pub use search::{Hit, SearchQuery, SearchResult};
 
 use super::mentions::mentioned_handles;

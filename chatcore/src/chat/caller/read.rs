@@ -191,6 +191,22 @@ impl Caller {
         Ok(page)
     }
 
+    /// Up to `limit` pinned messages that stand after `after`, oldest first.
+    ///
+    /// # Errors
+    /// As [`may_read`](Self::may_read); [`Invalid`] for a limit out of bounds.
+    pub async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Message>, Error> {
+        self.check_page(limit)?;
+        let pinned = self.chat.inner.store.pinned(room, after, limit, &self.viewer()).await?;
+        self.may_read(room).await?;
+        Ok(pinned)
+    }
+
     /// One message.
     ///
     /// # Errors
@@ -227,7 +243,9 @@ impl Caller {
     /// As [`may_read`](Self::may_read).
     pub async fn resume(&self, room: &RoomId, cursor: Option<&Cursor>) -> Result<Resume, Error> {
         let (room, member, access) = self.reach(room, Access::Read).await?;
+        let barred = member.as_ref().is_some_and(|member| member.barred);
         let marks = member.filter(|m| m.joined()).map(|m| m.marks);
-        Ok(Resume::new(&room, &self.chat.inner.epoch, cursor, access, marks))
+        let resume = Resume::new(&room, &self.chat.inner.epoch, cursor, access, marks);
+        Ok(Resume { barred, ..resume })
     }
 }

@@ -1,5 +1,7 @@
 //! The rules: what becomes of a command, given what is known of the room.
 
+mod blocking;
+mod invite_links;
 mod membership;
 mod message;
 mod moderation;
@@ -81,6 +83,10 @@ pub(super) fn decide(
         Action::Retract { message, emoji } => message::retract(&case, message, emoji),
         Action::Pin { message, on } => message::pin(&case, message, *on),
         Action::Member { target, what } => moderation::act(&case, target, what),
+        Action::AddInviteLink(link) => invite_links::add(&case, link),
+        Action::RevokeInviteLink(link) => invite_links::revoke(&case, link),
+        Action::EnterByLink(hash) => invite_links::enter(&case, hash),
+        Action::Block { target, on } => blocking::block(&case, target, *on),
         Action::Update(update) => moderation::update(&case, update),
         Action::Expire { upto, edited } => moderation::expire(&case, *upto, edited),
         Action::Mark { read, delivered } => membership::mark(&case, *read, *delivered),
@@ -120,14 +126,20 @@ impl Case<'_> {
     /// The room, which the actor must be in and allowed to write to.
     fn writable(&self) -> Result<&Room, Rejection> {
         let room = self.joined()?;
-        let muted = match self.actor() {
-            Actor::User(user) => self.view.member(user).muted_until,
-            Actor::System => None,
-        };
-        match muted {
+        let Actor::User(user) = self.actor() else { return Ok(room) };
+        let member = self.view.member(user);
+        if member.barred {
+            return Err(Rejection::Unwanted);
+        }
+        match member.muted_until {
             Some(until) if self.now() < until => Err(Rejection::Muted),
             _ => Ok(room),
         }
+    }
+
+    /// Whether `user` has blocked the actor.
+    fn is_blocked_by(&self, user: &UserId) -> bool {
+        self.views.blocks.pairs.contains(&(user.clone(), self.actor().id()))
     }
 
     /// Starts collecting what happens to `room`.

@@ -34,6 +34,7 @@ pub(super) fn act(
                 Standing::Banned { until } if member.banned(case.now()) => {
                     return Err(Rejection::Banned { until });
                 }
+                _ if case.is_blocked_by(&target) => return Err(Rejection::Unwanted),
                 _ => member.standing = Standing::Invited,
             }
             story.append(Body::Invite { target });
@@ -132,7 +133,7 @@ fn role(case: &Case<'_>) -> Option<Role> {
     }
 }
 
-fn require(case: &Case<'_>, needs: Role) -> Result<(), Rejection> {
+pub(super) fn require(case: &Case<'_>, needs: Role) -> Result<(), Rejection> {
     match role(case) {
         Some(role) if role < needs => Err(Rejection::RoleTooLow { needs }),
         _ => Ok(()),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, lock};
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room, RoomKind, Standing};
+use crate::room::{InviteHash, InviteLink, Member, Room, RoomKind, Standing};
 use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 #[async_trait]
@@ -68,6 +68,24 @@ impl RoomStore for MemoryStore {
             .collect())
     }
 
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError> {
+        let logs = lock(&self.logs);
+        let log = logs.rooms.get(room);
+        Ok(log.map(|log| log.invite_links.values().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn invited_to(
+        &self,
+        hash: &InviteHash,
+    ) -> Result<Option<(Room, InviteLink)>, StoreError> {
+        let logs = lock(&self.logs);
+        let found = logs.invites.get(hash).and_then(|(room, id)| {
+            let log = logs.rooms.get(room)?;
+            Some((log.room.clone(), log.invite_links.get(id)?.clone()))
+        });
+        Ok(found)
+    }
+
     async fn retained(
         &self,
         which: Retained,
@@ -93,6 +111,18 @@ impl RoomStore for MemoryStore {
                 deleted: log.room.deleted_at.is_some(),
             })
             .collect())
+    }
+
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let logs = lock(&self.logs);
+        let theirs = logs.blocks.iter().filter(|(who, _)| who == user).map(|(_, other)| other);
+        let rest = theirs.filter(|other| after.is_none_or(|after| *other > after));
+        Ok(rest.take(limit as usize).cloned().collect())
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

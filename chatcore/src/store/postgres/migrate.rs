@@ -22,6 +22,8 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0005_slow_mode",
         "0006_search",
         "0007_host",
+        "0011_invite_links",
+        "0012_blocks",
         "0021_erasures",
         "0022_retention",
         "0023_oversight",

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use super::corrupt;
 use super::rows::{
-    EntryCells, MemberCells, RoomCells, entry_from, hex, member_from, room_from, unhex,
+    EntryCells, InviteLinkCells, MemberCells, RoomCells, entry_from, hex, invite_link_from,
+    member_from, room_from, unhex,
 };
 use crate::clock::Timestamp;
 use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
@@ -60,6 +61,8 @@ pub(in crate::store) struct Questions {
     reactions: Vec<(RoomId, MessageId, UserId)>,
     pub(in crate::store) counts_at: Vec<(RoomId, Seq)>,
     successors: Vec<RoomId>,
+    invite_links: Vec<RoomId>,
+    blocks: Vec<(UserId, UserId, bool)>,
     pub(in crate::store) joined: Vec<UserId>,
     uploads: Vec<AttachmentId>,
     inbox: Vec<u64>,
@@ -98,6 +101,8 @@ pub(in crate::store) enum Part {
     Reactions,
     CountsAt,
     Successors,
+    InviteLinks,
+    Blocks,
     Joined,
     Uploads,
     Inbox,
@@ -105,7 +110,7 @@ pub(in crate::store) enum Part {
 
 impl Part {
     #[cfg(test)]
-    pub(in crate::store) const ALL: [Self; 10] = [
+    pub(in crate::store) const ALL: [Self; 12] = [
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -113,6 +118,8 @@ impl Part {
         Self::Reactions,
         Self::CountsAt,
         Self::Successors,
+        Self::InviteLinks,
+        Self::Blocks,
         Self::Joined,
         Self::Uploads,
         Self::Inbox,
@@ -134,11 +141,15 @@ impl Questions {
             let reactions = needs.reactions.into_iter();
             all.reactions.extend(reactions.map(|id| (room.clone(), id, actor.clone())));
             all.counts_at.extend(needs.n_at.map(|seq| (room.clone(), seq)));
+            all.blocks.extend(needs.blocks);
             all.joined.extend(needs.joined_counts);
             all.uploads.extend(needs.uploads);
             all.inbox.extend(needs.inbox);
             if needs.successors {
                 all.successors.push(room.clone());
+            }
+            if needs.invite_links {
+                all.invite_links.push(room.clone());
             }
         }
         once(&mut all.rooms);
@@ -148,6 +159,8 @@ impl Questions {
         once(&mut all.reactions);
         once(&mut all.counts_at);
         once(&mut all.successors);
+        once(&mut all.invite_links);
+        once(&mut all.blocks);
         once(&mut all.joined);
         once(&mut all.uploads);
         all
@@ -162,6 +175,8 @@ impl Questions {
             && self.reactions.is_empty()
             && self.counts_at.is_empty()
             && self.successors.is_empty()
+            && self.invite_links.is_empty()
+            && self.blocks.is_empty()
             && self.joined.is_empty()
             && self.uploads.is_empty()
             && self.inbox.is_empty()
@@ -185,6 +200,8 @@ impl Questions {
         asking.extend(Question::about(Part::CountsAt, &self.counts_at)?);
         let successors = Question::about(Part::Successors, &self.successors)?;
         asking.extend(successors.map(|question| Question { most: Some(most), ..question }));
+        asking.extend(Question::about(Part::InviteLinks, &self.invite_links)?);
+        asking.extend(Question::about(Part::Blocks, &self.blocks)?);
         asking.extend(Question::about(Part::Joined, &self.joined)?);
         asking.extend(Question::about(Part::Uploads, &self.uploads)?);
         asking.extend(Question::about(Part::Inbox, &self.inbox)?);
@@ -225,6 +242,13 @@ impl Questions {
                     known(asked(&self.successors, index)?, member_from(cells)?, views, before)?;
                 }
             }
+            Part::InviteLinks => {
+                for (index, cells) in rows::<(usize, InviteLinkCells)>(answer)? {
+                    let link = invite_link_from(cells)?;
+                    let room = asked(&self.invite_links, index)?;
+                    view(views, room)?.invite_links.insert(link.id.clone(), link);
+                }
+            }
             Part::Sends => {
                 for (index, seq, n, ts, print) in rows::<(usize, u64, u64, i64, &str)>(answer)? {
                     let (room, id) = asked(&self.sends, index)?;
@@ -259,6 +283,17 @@ impl Questions {
                 for (index, n) in rows::<(usize, u64)>(answer)? {
                     let (room, seq) = asked(&self.counts_at, index)?;
                     view(views, room)?.n_at.insert(*seq, n);
+                }
+            }
+            Part::Blocks => {
+                for (index, held, count) in rows::<(usize, u8, u32)>(answer)? {
+                    let (user, other, counted) = asked(&self.blocks, index)?;
+                    if held != 0 {
+                        views.blocks.pairs.insert((user.clone(), other.clone()));
+                    }
+                    if *counted {
+                        views.blocks.counts.insert(user.clone(), count);
+                    }
                 }
             }
             Part::Joined => {

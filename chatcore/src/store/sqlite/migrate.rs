@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::sql::schema::{Migration, migrations, to_do};
 
 /// All steps, in order. One that was released is never changed; what is to be otherwise is a new one.
-const MIGRATIONS: &[Migration] = migrations!(
+pub(super) const MIGRATIONS: &[Migration] = migrations!(
     "sqlite",
     [
         "0001_rooms",
@@ -18,6 +18,8 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0004_mentions",
         "0005_slow_mode",
         "0007_host",
+        "0011_invite_links",
+        "0012_blocks",
         "0021_erasures",
         "0022_retention",
         "0023_oversight",

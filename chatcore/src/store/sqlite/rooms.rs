@@ -7,8 +7,8 @@ use super::SqliteStore;
 use super::error::{corrupt, failed};
 use super::rows::Fields;
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room};
-use crate::store::sql::rows::{member_columns, room_columns};
+use crate::room::{InviteHash, InviteLink, Member, Room};
+use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
 use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
@@ -53,6 +53,23 @@ const MEMBERS: &str = concat!(
      WHERE r.id = ?1 AND r.deleted_at IS NULL AND m.standing = 1 AND m.user > ?2 \
      ORDER BY m.user LIMIT ?3"
 );
+
+const INVITE_LINKS: &str = concat!(
+    "SELECT ",
+    invite_link_columns!(),
+    " FROM rooms r CROSS JOIN invite_links i ON i.room = r.pk WHERE r.id = ? ORDER BY i.id"
+);
+
+const INVITED_TO: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    ", ",
+    invite_link_columns!(),
+    " FROM invite_links i CROSS JOIN rooms r ON r.pk = i.room WHERE i.hash = ?"
+);
+
+const BLOCKED: &str =
+    "SELECT blocked FROM blocks WHERE user = ? AND blocked > ? ORDER BY blocked LIMIT ?";
 
 const OWN: &str = concat!(
     "SELECT ",
@@ -122,6 +139,29 @@ impl RoomStore for SqliteStore {
         rows.iter().map(|row| Fields::of(row).member()).collect()
     }
 
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows = sqlx::query(INVITE_LINKS)
+            .bind(room.as_str())
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).invite_link()).collect()
+    }
+
+    async fn invited_to(
+        &self,
+        hash: &InviteHash,
+    ) -> Result<Option<(Room, InviteLink)>, StoreError> {
+        let mut reader = self.read().await?;
+        let row = sqlx::query(INVITED_TO)
+            .bind(hex(hash.as_bytes()))
+            .fetch_optional(&mut *reader)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(room_and_link).transpose()
+    }
+
     async fn retained(
         &self,
         which: Retained,
@@ -157,6 +197,23 @@ impl RoomStore for SqliteStore {
         rows.iter().map(head).collect()
     }
 
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows = sqlx::query(BLOCKED)
+            .bind(user.as_str())
+            .bind(after.map_or("", UserId::as_str))
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).user()).collect()
+    }
+
     async fn counts(&self) -> Result<RoomCounts, StoreError> {
         let mut reader = self.read().await?;
         // Rooms are numbered without gaps and never removed.
@@ -173,4 +230,9 @@ impl RoomStore for SqliteStore {
 fn room_and_member(row: &SqliteRow) -> Result<(Room, Option<Member>), StoreError> {
     let mut row = Fields::of(row);
     Ok((row.room()?, row.maybe_member()?))
+}
+
+fn room_and_link(row: &SqliteRow) -> Result<(Room, InviteLink), StoreError> {
+    let mut row = Fields::of(row);
+    Ok((row.room()?, row.invite_link()?))
 }

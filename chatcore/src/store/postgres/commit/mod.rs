@@ -211,6 +211,7 @@ fn question(store: &PostgresStore, batch: &[Command]) -> (Questions, Views) {
         joined_counts: asked.joined.iter().map(|user| (user.clone(), 0)).collect(),
         uploads: Default::default(),
         inbox: Default::default(),
+        blocks: Default::default(),
     };
     (asked, views)
 }

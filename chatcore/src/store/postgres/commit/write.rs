@@ -13,6 +13,8 @@ use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::{Runs, Stretch};
 use crate::store::sql::views::Before;
 
+mod blocks;
+mod links;
 mod messages;
 
 /// What a commit writes.
@@ -58,15 +60,15 @@ const ROOMS: &str = "\
 /// Marks are no part of a room's version: others may have moved them on.
 const MEMBERS: &str = "\
 , stood AS (INSERT INTO $.members AS m (room, \"user\", standing, banned_until, role, muted_until, \
-    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at) \
+    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at, barred) \
   SELECT e.* FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[]) AS e \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]) AS e \
   ON CONFLICT (room, \"user\") DO UPDATE SET standing = excluded.standing, \
     banned_until = excluded.banned_until, role = excluded.role, muted_until = excluded.muted_until, \
     entered_seq = excluded.entered_seq, read_seq = greatest(m.read_seq, excluded.read_seq), \
     read_n = greatest(m.read_n, excluded.read_n), \
     delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq), \
-    mentions = excluded.mentions, spoke_at = excluded.spoke_at)";
+    mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred)";
 
 const MARKS: &str = "\
 , marks AS (UPDATE $.members m SET read_seq = e.read, read_n = e.n, delivered_seq = e.delivered \
@@ -184,6 +186,8 @@ impl<'a> Writing<'a> {
         self.joined(&mut script, &mut checks);
         self.entries(&mut script)?;
         self.messages(&mut script, &mut checks)?;
+        self.links(&mut script)?;
+        self.blocks(&mut script);
         self.inbox(&mut script, &mut checks);
         checks.end(&mut script);
         Ok(script)
@@ -264,6 +268,7 @@ impl<'a> Writing<'a> {
             args.bind(column(&whole, |(_, member)| signed(member.marks.delivered_seq.0)));
             args.bind(mentions);
             args.bind(column(&whole, |(_, member)| member.spoke_at.map(|at| at.0)));
+            args.bind(column(&whole, |(_, member)| i64::from(member.barred)));
         }
         if !marks.is_empty() {
             checks.rows("marks", marks.len());
@@ -302,7 +307,7 @@ impl<'a> Writing<'a> {
     fn entries(&self, script: &mut Script) -> Result<(), StoreError> {
         let made = self.new.len();
         let entries = &self.changes.entries;
-        if entries.is_empty() {
+        if entries.is_empty() && made == 0 {
             return Ok(());
         }
         let (mut rooms, mut bodies) = (Vec::new(), Vec::new());

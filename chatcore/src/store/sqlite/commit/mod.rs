@@ -204,7 +204,7 @@ mod tests {
                 statements.push(statement.replace("RAISE(ABORT, 'sent before')", "1"));
             }
         }
-        assert_eq!(statements.len(), 1 + 3 + 12 + 7);
+        assert_eq!(statements.len(), 1 + 3 + 12 + 5 + 7);
         for statement in &statements {
             for step in steps(&store, statement).await {
                 let walks = step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE");

@@ -21,6 +21,7 @@ pub(super) fn recall(
         joined_counts: asked.joined.iter().map(|user| (user.clone(), 0)).collect(),
         uploads: HashMap::new(),
         inbox: Default::default(),
+        blocks: Default::default(),
     };
     let mut before = Before::default();
     memory.cache.recall(asked, &mut views, &mut before);

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::entries;
 use crate::id::RoomId;
 use crate::room::{Changes, Member, Rejection, Room};
-use crate::store::sql::rows::{kind_number, role_number, standing_number};
+use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::Runs;
 use crate::store::sql::views::Before;
 use crate::store::sqlite::error::{corrupt, failed};
@@ -76,6 +76,9 @@ impl Writing<'_> {
             &mut script,
             "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
+        let mut links = Columns::default();
+        on_links(&mut links, changes, numbers)?;
+        links.insert(&mut script, "INSERT INTO links_written VALUES (?, ?, ?, ?, ?)")?;
         inbox(&mut script, changes)?;
         if let Some(slice) = self.slice {
             entries::file(&mut script, slice)?;
@@ -180,6 +183,7 @@ fn member_row<'a>(
         // As an array it becomes text, once it is taken out of the row.
         (!member.mentions.is_empty()).then_some(&member.mentions),
         member.spoke_at,
+        i64::from(member.barred),
     ))
 }
 
@@ -238,4 +242,29 @@ fn on_messages(
     columns.add(changes.audit.iter().map(|record| {
         Ok((record.at, &record.room, serde_json::to_string(record).map_err(corrupt)?))
     }))
+}
+
+/// What happens to links by which people come in, and who blocks whom.
+fn on_links(
+    columns: &mut Columns,
+    changes: &Changes,
+    numbers: &Numbers<'_>,
+) -> Result<(), StoreError> {
+    columns.add(changes.invite_links.iter().filter_map(|((room, id), link)| {
+        let link = link.as_ref()?;
+        let row = |number| {
+            let (hash, by) = (hex(link.hash.as_bytes()), &link.created_by);
+            (number, id, hash, by, link.created_at, link.expires_at, link.uses, link.used)
+        };
+        Some(numbers.get(room).map(row))
+    }))?;
+    let gone = changes.invite_links.iter().filter(|(_, link)| link.is_none());
+    columns.add(gone.map(|((room, id), _)| Ok((numbers.get(room)?, id))))?;
+    let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
+    columns.add(deleted.map(|room| numbers.get(&room.id)))?;
+    for on in [true, false] {
+        let some = changes.blocks.iter().filter(|(_, now)| **now == on);
+        columns.add(some.map(|(pair, _)| Ok(pair)))?;
+    }
+    Ok(())
 }

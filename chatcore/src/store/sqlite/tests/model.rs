@@ -269,7 +269,7 @@ async fn sound(scene: &Scene) {
 }
 
 fn told(committed: Committed) -> String {
-    let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
+    let Committed { outcomes, entries, rewritten, marks, deleted, .. } = committed;
     let (entries, rewritten) = (nameless(entries), nameless(rewritten));
     format!("{outcomes:#?}\n{entries:#?}\n{rewritten:#?}\n{marks:?}\n{deleted:?}")
 }
