@@ -12,11 +12,13 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chatcore::Chat;
-use chatcore::account::{AccountSettings, RateLimits, Secret};
+use chatcore::account::{AccountSettings, LoginName, RateLimits, Secret};
 use chatcore::attachment::AttachmentLimits;
 use chatcore::attachment::blobs::{BlobStore, FileBlobs};
+use chatcore::chat::ChatBuilder;
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
 use chatcore::mail::{Mailer, OutboxMailer};
@@ -80,6 +82,22 @@ struct Options {
     #[arg(long, env = "CHATCORE_MAIL", value_name = "URL", hide_env_values = true)]
     mail: Option<String>,
 
+    /// With `--features webhook`: where to post what is said, over HTTPS or HTTP; needs
+    /// --webhook-secret-file. Any address may be named, inner ones too
+    #[arg(
+        long,
+        env = "CHATCORE_WEBHOOK",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "webhook_secret_file"
+    )]
+    webhook: Option<String>,
+
+    /// The secrets that webhooks are signed with, a line each (the new one and the old one while they are
+    /// exchanged): 24 to 64 bytes in Base64, as `openssl rand -base64 32` makes them.
+    #[arg(long, env = "CHATCORE_WEBHOOK_SECRET_FILE", value_name = "FILE", requires = "webhook")]
+    webhook_secret_file: Option<PathBuf>,
+
     /// The address by which others reach this server, for links in mails [default: that of --http]
     #[arg(long, env = "CHATCORE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -101,6 +119,17 @@ struct Options {
     /// The key of that certificate, in PEM form.
     #[arg(long, env = "CHATCORE_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
     tls_key: Option<PathBuf>,
+
+    /// Seconds after which messages are removed where a room does not say otherwise
+    /// [default: they are kept for ever]
+    #[arg(long, env = "CHATCORE_RETENTION", value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(3_600..=315_360_000))]
+    retention: Option<u64>,
+
+    /// The handle of someone who is to be an admin, if there is such an account; may be repeated. Whoever
+    /// is one stays it.
+    #[arg(long, env = "CHATCORE_ADMIN", value_delimiter = ',', value_name = "HANDLE")]
+    admin: Vec<String>,
 
     /// Limits per user and per address; `off` lifts them, for load tests.
     #[arg(long, env = "CHATCORE_LIMITS", default_value = "on", value_name = "on|off")]
@@ -362,12 +391,20 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
     files.file_bytes = options.max_file << 20;
     files.waiting_bytes = files.waiting_bytes.max(2 * files.file_bytes);
     let mut limits = Limits::default();
+    limits.retention = options.retention.map(Duration::from_secs);
     if options.limits == Switch::Off {
         accounts.rates = RateLimits::off();
         accounts.max_sessions = 1 << 20;
         limits.turns_per_user = None;
+        limits.invite_codes = None;
+        limits.reports_per_user = None;
+        limits.exports_per_user = None;
     }
-    Ok(Chat::builder(store)
+    let mut chat = Chat::builder(store);
+    if let (Some(url), Some(secrets)) = (&options.webhook, &options.webhook_secret_file) {
+        chat = webhook(chat, url, secrets)?;
+    }
+    let chat = chat
         .bus(bus)
         .blobs(blobs)
         .mailer(mailer)
@@ -376,12 +413,43 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         .attachment_limits(files)
         .limits(limits)
         .build()
-        .await?)
+        .await?;
+    for handle in &options.admin {
+        let named = chat.accounts().find(&LoginName::Handle(handle.clone())).await?;
+        match named {
+            Some(account) => chat.set_admin(&account.id, true).await?,
+            None => eprintln!(
+                "server: --admin {handle}: nobody has this handle yet; register, then start again"
+            ),
+        }
+    }
+    Ok(chat)
 }
 
 /// Whether several nodes can have the store open at once.
 fn is_shared(store: &str) -> bool {
     matches!(store.split_once(':'), Some(("postgres" | "postgresql", _)))
+}
+
+/// Has everything told to a URL. Who starts a server may name any address.
+#[cfg(feature = "webhook")]
+fn webhook(chat: ChatBuilder, url: &str, secrets: &Path) -> Result<ChatBuilder, Fault> {
+    use chatcore::hook::webhook::{Webhook, WebhookOptions, WebhookSecret};
+    let text = String::from_utf8(read(secrets)?)
+        .map_err(|_| format!("--webhook-secret-file: {} is no text", secrets.display()))?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let secrets: Vec<_> = lines
+        .map(WebhookSecret::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|e| with_causes("--webhook-secret-file", &e))?;
+    let options = WebhookOptions::default().with_private_addresses();
+    let hook = Webhook::new(url, secrets, options).map_err(|e| with_causes("--webhook", &e))?;
+    Ok(chat.after_commit("webhook", Arc::new(hook)))
+}
+
+#[cfg(not(feature = "webhook"))]
+fn webhook(_: ChatBuilder, _: &str, _: &Path) -> Result<ChatBuilder, Fault> {
+    Err("--webhook: this build has no webhooks: run it with --features webhook".into())
 }
 
 /// Writes mail into a folder, and prints what is in it to be typed.

@@ -46,6 +46,8 @@ async fn views(scene: &Scene, room: &RoomId) -> Views {
         rooms: HashMap::from([(room.clone(), view)]),
         joined_counts: HashMap::new(),
         uploads: HashMap::new(),
+        blocks: Default::default(),
+        inbox: Default::default(),
     }
 }
 

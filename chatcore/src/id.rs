@@ -162,6 +162,11 @@ string_id! {
     r"^[A-Za-z0-9_-]{1,64}$"
 }
 string_id! {
+    /// A link by which people come into a room. No secret: the code that opens the room is another thing.
+    InviteLinkId, "link", |s| is_token(s, 64), "1 to 64 of A-Z a-z 0-9 - _",
+    r"^[A-Za-z0-9_-]{1,64}$"
+}
+string_id! {
     /// Which life of the store a cursor belongs to; changes when acked entries may have been lost.
     Epoch, "epoch", |s| is_token(s, 32), "1 to 32 of A-Z a-z 0-9 - _",
     r"^[A-Za-z0-9_-]{1,32}$"
@@ -177,7 +182,7 @@ macro_rules! random_id {
         }
     )*};
 }
-random_id!(UserId: 12, RoomId: 12, SessionId: 16, AttachmentId: 16, Epoch: 6);
+random_id!(UserId: 12, RoomId: 12, SessionId: 16, AttachmentId: 16, InviteLinkId: 9, Epoch: 6);
 
 impl UserId {
     /// The host itself, as the author of what it does without a user. No account has this name.

@@ -39,6 +39,7 @@
 //! | `s3` | blobs in S3, or in what speaks its protocol |
 //! | `smtp` | mail over SMTP |
 //! | `nats` | the bus of `nats:` URLs, between nodes over one store |
+//! | `webhook` | [telling another program](hook::webhook) over HTTP of what was committed |
 //! | `msgpack` | MessagePack frames beside JSON |
 //! | `schema` | JSON Schema of requests, answers and frames |
 //! | `testing` | conformance suites for stores of one's own, a clock to turn by hand |
@@ -52,11 +53,14 @@ pub mod chat;
 pub mod clock;
 pub mod connection;
 pub mod error;
+pub mod histogram;
+pub mod hook;
 pub mod hub;
 pub mod id;
 pub mod limits;
 pub mod log;
 pub mod mail;
+pub mod oversight;
 pub mod protocol;
 pub mod room;
 pub mod search;

@@ -35,11 +35,29 @@ pub struct Limits {
     pub reactions: u32,
     /// Pinned messages of one room. Default 100.
     pub pins: u32,
+    /// Invite links of one room that are good at the same time. Default 50.
+    pub invite_links: u32,
+    /// The most that may come by one invite link with a number. Default 1,000.
+    pub invite_link_uses: u32,
+    /// How long an invite link may be good. Default 30 days.
+    pub invite_link_life: Duration,
+    /// Codes of invite links tried from one address, and by one user. Default: 50 at once, and then
+    /// one each 2 seconds.
+    pub invite_codes: Option<Rate>,
+    /// People whom one user blocks. Default 1,000.
+    pub blocks: u32,
     /// Items of one page. Default 200.
     pub page: u32,
     /// Messages, changes, entries and signals of one user; marks do not count. Default: 1,000 at
     /// once, and then 50 a second.
     pub turns_per_user: Option<Rate>,
+    /// Messages that one user reports. Default: 20 at once, and then one every 3 minutes (20 an hour).
+    pub reports_per_user: Option<Rate>,
+    /// Exports that one user begins of all that is kept of them. Default: 2 at once, and then one
+    /// every 30 minutes.
+    pub exports_per_user: Option<Rate>,
+    /// How long messages are kept in rooms that say nothing of it. Default: for ever.
+    pub retention: Option<Duration>,
     /// The slowest slow mode of a room, in seconds. Default 21,600 (6 h).
     pub slow_mode: u32,
     /// How far a mute or ban with an end may reach. Default 10 years.
@@ -60,8 +78,16 @@ impl Default for Limits {
             rooms: 10_000,
             reactions: 20,
             pins: 100,
+            invite_links: 50,
+            invite_link_uses: 1_000,
+            invite_link_life: Duration::from_secs(30 * 86_400),
+            invite_codes: Some(Rate::new(50, Duration::from_secs(2))),
+            blocks: 1_000,
             page: 200,
             turns_per_user: Some(Rate::new(1_000, Duration::from_millis(20))),
+            reports_per_user: Some(Rate::new(20, Duration::from_secs(3 * 60))),
+            exports_per_user: Some(Rate::new(2, Duration::from_secs(30 * 60))),
+            retention: None,
             slow_mode: 6 * 3_600,
             sanction: Duration::from_secs(10 * 365 * 86_400),
         }

@@ -65,6 +65,7 @@ impl Site {
             PasswordSettings { params: PasswordParams::cheap(), ..PasswordSettings::default() };
         let mut limits = Limits::default();
         limits.turns_per_user = None;
+        limits.reports_per_user = None;
         let mut setup = Setup {
             accounts: AccountSettings {
                 passwords,

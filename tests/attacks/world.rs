@@ -66,6 +66,7 @@ impl World {
     pub(crate) async fn limited(ground: Ground, change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         limits.turns_per_user = None;
+        limits.reports_per_user = None;
         change(&mut limits);
         let (store, held) = match ground {
             Ground::Memory => (Held::Memory(Arc::new(MemoryStore::new())), None),

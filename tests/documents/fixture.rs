@@ -94,6 +94,7 @@ impl Site {
         let settings = AccountSettings { passwords, rates, ..AccountSettings::default() };
         let mut limits = Limits::default();
         limits.turns_per_user = None;
+        limits.reports_per_user = None;
         let data = tempfile::tempdir().unwrap();
         let builder = Chat::builder(store(&data).await)
             .mailer(mail.clone())

@@ -73,6 +73,7 @@ impl Default for Choices {
         let rates = RateLimits::off();
         let mut limits = Limits::default();
         limits.turns_per_user = None;
+        limits.reports_per_user = None;
         Self {
             accounts: AccountSettings { passwords, rates, ..AccountSettings::default() },
             limits,

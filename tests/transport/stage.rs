@@ -32,7 +32,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn open(wire: Wire) -> Self {
         let local = Local::start().await;
-        for name in ["ann", "ben", "cat"] {
+        for name in ["ann", "ben", "cat", "dan"] {
             let account = NewAccount::handle(name, "correct horse");
             let account = NewAccount { id: Some(user(name)), ..account };
             local.chat.accounts().register(account).await.expect("registered");
@@ -40,7 +40,7 @@ impl Stage {
         Self { wire, local }
     }
 
-    /// A token of ann, ben or cat, and the session that it is of.
+    /// A token of one of them, and the session that it is of.
     pub(crate) async fn session(&self, name: &str) -> (String, chatcore::id::SessionId) {
         let accounts = self.local.chat.accounts();
         let signed_in = accounts.start_session(&user(name), NewSession::default()).await;
@@ -58,7 +58,7 @@ impl Stage {
         Peer { line, aside: VecDeque::new(), next_id: 0 }
     }
 
-    /// Ann, ben or cat, welcomed.
+    /// Ann, ben, cat or dan, welcomed.
     pub(crate) async fn peer(&self, name: &str) -> Peer {
         self.peer_with(name, json!({})).await.0
     }

@@ -1,8 +1,9 @@
 //! What people do in a room.
 
+use chatcore::id::RoomId;
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, user};
 
 pub(crate) async fn a_room_is_made_entered_and_listed(stage: Stage) {
     let (mut ann, mut ben) = (stage.peer("ann").await, stage.peer("ben").await);
@@ -112,6 +113,10 @@ pub(crate) async fn messages_are_changed_reacted_to_pinned_and_deleted(stage: St
     ben.done("react", of(json!({ "emoji": "\u{1F44D}" }))).await;
     ben.done("react", of(json!({ "emoji": "\u{1F44D}" }))).await;
     ann.done("pin", of(json!({}))).await;
+    let pins = ben.done("pins", json!({ "room": room, "limit": 1 })).await;
+    assert_eq!((&pins["pinned"][0]["message_id"], &pins["next"]), (&message, &json!(4)));
+    let rest = ben.done("pins", json!({ "room": room, "after": pins["next"] })).await;
+    assert_eq!((&rest["pinned"], &rest["next"]), (&json!([]), &json!(null)));
     let page = ben.done("history", json!({ "room": room })).await;
     let now = &page["messages"][0];
     assert_eq!(now["text"], "hello");
@@ -167,6 +172,91 @@ pub(crate) async fn marks_move_forward_and_are_told(stage: Stage) {
     ben.done("mark_read", json!({ "room": room, "seq": 4 })).await;
     let read = ben.done("rooms", json!({})).await["rooms"][0].clone();
     assert_eq!((&read["read_seq"], &read["read_n"]), (&json!(5), &json!(2)), "never back");
+}
+
+pub(crate) async fn who_has_read_a_message_is_listed(stage: Stage) {
+    let room = stage.room_of(&["ann", "ben", "cat", "dan"]).await;
+    let (mut ann, mut dan) = (stage.peer("ann").await, stage.peer("dan").await);
+    let send = json!({ "room": room, "client_msg_id": "1", "text": "tea at five" });
+    let sent = ann.done("send", send).await;
+    let seq = sent["seq"].as_u64().expect("a place");
+    let of = json!({ "room": room, "message_id": sent["message_id"] });
+    assert_eq!(ann.done("readers", of.clone()).await["readers"], json!([]));
+    stage.peer("ben").await.done("mark_read", json!({ "room": room, "seq": seq })).await;
+    dan.done("mark_read", json!({ "room": room, "seq": seq })).await;
+    stage.peer("cat").await.done("mark_read", json!({ "room": room, "seq": seq - 1 })).await;
+    ann.done("mark_read", json!({ "room": room, "seq": seq })).await;
+    assert_eq!(dan.done("readers", of.clone()).await["readers"], json!(["ben", "dan"]));
+    let mut page = of;
+    page["limit"] = json!(1);
+    let first = ann.done("readers", page.clone()).await;
+    assert_eq!((&first["readers"], &first["next"]), (&json!(["ben"]), &json!("ben")));
+    page["after"] = json!("ben");
+    assert_eq!(ann.done("readers", page.clone()).await["readers"], json!(["dan"]));
+    page["after"] = json!("dan");
+    let last = ann.done("readers", page).await;
+    assert_eq!((&last["readers"], &last["next"]), (&json!([]), &json!(null)));
+}
+
+pub(crate) async fn a_link_is_made_looked_at_used_and_revoked(stage: Stage) {
+    let (mut ann, mut ben) = (stage.peer("ann").await, stage.peer("ben").await);
+    let made = ann.done("create_room", json!({ "kind": "private", "name": "tea" })).await;
+    let room = made["room"].clone();
+    let asked = json!({ "room": room, "uses": 1 });
+    let link = ann.done("create_invite_link", asked.clone()).await;
+    let code = link["code"].clone();
+    assert_eq!(ben.done("invitation", json!({ "code": code })).await["name"], "tea");
+    assert_eq!(ben.refused("create_invite_link", asked).await, "not_found");
+    let entered = ben.done("accept_invite", json!({ "code": code })).await;
+    assert_eq!(entered["room"], room);
+    let again = ben.done("accept_invite", json!({ "code": code })).await;
+    assert_eq!(again["head_seq"], entered["head_seq"]);
+    let mut cat = stage.peer("cat").await;
+    assert_eq!(cat.refused("accept_invite", json!({ "code": code })).await, "not_found");
+    assert_eq!(ben.refused("invite_links", json!({ "room": room })).await, "forbidden");
+    let other = ann.done("create_invite_link", json!({ "room": room })).await;
+    let links = ann.done("invite_links", json!({ "room": room })).await;
+    assert_eq!(links["links"].as_array().map(Vec::len), Some(1), "one is used up");
+    let of = json!({ "room": room, "link": other["link"] });
+    ann.done("revoke_invite_link", of.clone()).await;
+    assert_eq!(ann.refused("revoke_invite_link", of).await, "not_found");
+    assert_eq!(cat.refused("invitation", json!({ "code": other["code"] })).await, "not_found");
+}
+
+pub(crate) async fn one_who_is_blocked_is_told_nothing_and_says_nothing(stage: Stage) {
+    let (mut ann, mut ben) = (stage.peer("ann").await, stage.peer("ben").await);
+    let mut phone = stage.peer("ann").await;
+    let direct = json!({ "kind": "direct", "members": ["ann"] });
+    let room = RoomId::direct(&user("ann"), &user("ben"));
+    assert_eq!(ben.done("create_room", direct.clone()).await["room"], json!(room));
+    ben.done("subscribe", json!({ "room": room })).await;
+    ann.done("block", json!({ "user": "ben" })).await;
+    let told = phone.next_op("block").await;
+    assert_eq!((&told["user"], &told["on"]), (&json!("ben"), &json!(true)), "on all devices");
+    assert_eq!(ann.done("blocks", json!({})).await["blocks"], json!(["ben"]));
+    assert_eq!(phone.done("rooms", json!({})).await["blocked"], json!(["ben"]));
+    let send = json!({ "room": room, "client_msg_id": "1", "text": "hello?" });
+    assert_eq!(ben.refused("send", send.clone()).await, "forbidden");
+    assert_eq!(ben.refused("create_room", direct).await, "forbidden");
+    let square = ben.done("create_room", json!({ "kind": "public", "name": "square" })).await;
+    let invite = json!({ "room": square["room"], "user": "ann", "action": "invite" });
+    assert_eq!(ben.refused("member", invite).await, "forbidden");
+    let subscribed = ann.done("subscribe", json!({ "room": room })).await;
+    assert_eq!(subscribed["presence"], json!(["ann", "ben"]));
+    let typing =
+        json!({ "op": "signal", "room": room, "kind": "typing", "on": true, "ttl_ms": 900 });
+    ann.send(&typing).await;
+    let again = ben.done("subscribe", json!({ "room": room })).await;
+    assert_eq!(again["presence"], json!(["ben"]));
+    // What is said after it comes, and so it did not.
+    ann.done("send", json!({ "room": room, "client_msg_id": "1", "text": "bye" })).await;
+    assert_eq!(ben.next_of(&room).await["text"], "bye");
+    assert!(ben.rest().await.iter().all(|frame| frame["op"] != "signal"), "of the moment: nothing");
+    ann.done("unblock", json!({ "user": "ben" })).await;
+    assert_eq!(phone.next_op("block").await["on"], false);
+    ben.done("send", send).await;
+    ann.send(&typing).await;
+    assert_eq!(ben.next_op("signal").await["user"], "ann");
 }
 
 pub(crate) async fn signals_reach_the_others_and_are_not_kept(stage: Stage) {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use chatcore::chat::{Created, Left, RoomSummary, SearchResult, Sent};
+use chatcore::chat::{Created, Left, Readers, RoomSummary, SearchResult, Sent};
 use chatcore::clock::Random;
 use chatcore::id::{ClientMsgId, MessageId, RoomId, Seq};
 use chatcore::log::{Cursor, Draft, HistoryPage};
 use chatcore::protocol::Encoding;
 use chatcore::protocol::frame::{
-    Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, MemberList, Members, Request,
-    RequestId, Rooms, Search, Send, Signal, Token,
+    Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, MemberList, Members, PinList,
+    Pins, Request, RequestId, Rooms, Search, Send, Signal, Token,
 };
 use chatcore::protocol::limits::Announced;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -268,6 +268,34 @@ impl Client {
     pub async fn members(&self, room: &RoomId, page: Members) -> Result<MemberList, Error> {
         match self.request(Request::Members { room: room.clone(), body: page }).await? {
             Answer::Members(members) => Ok(members),
+            _ => Err(Error::Unreadable),
+        }
+    }
+
+    /// A page of the pinned messages of a room.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn pins(&self, room: &RoomId, page: Pins) -> Result<PinList, Error> {
+        match self.request(Request::Pins { room: room.clone(), body: page }).await? {
+            Answer::Pins(pins) => Ok(pins),
+            _ => Err(Error::Unreadable),
+        }
+    }
+
+    /// A page of those who have read a message.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn readers(
+        &self,
+        room: &RoomId,
+        message: &MessageId,
+        page: Members,
+    ) -> Result<Readers, Error> {
+        let (room, message_id) = (room.clone(), message.clone());
+        match self.request(Request::Readers { room, message_id, body: page }).await? {
+            Answer::Readers(readers) => Ok(readers),
             _ => Err(Error::Unreadable),
         }
     }

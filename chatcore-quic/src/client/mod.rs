@@ -45,12 +45,14 @@
 //!
 //! Any [`Link`] carries it; [`QuicLink`] is the one of this crate.
 
+mod blocks;
 mod builder;
 mod core;
 mod driver;
 mod error;
 mod files;
 mod handle;
+mod invites;
 pub mod link;
 mod quic;
 mod state;

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use chatcore::log::Cursor;
 use chatcore::protocol::CloseCode;
-use chatcore::protocol::frame::{Event, MarkFrame, MembershipFrame, SignalFrame, Subscribed};
+use chatcore::protocol::frame::{
+    BlockFrame, Event, MarkFrame, MembershipFrame, SignalFrame, Subscribed,
+};
 
 /// How the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub enum Notice {
     Signal(SignalFrame),
     /// Someone has come further.
     Mark(MarkFrame),
+    /// The user has blocked someone, or does so no more.
+    Block(BlockFrame),
     /// The caller's own standing in a room changed.
     Membership(MembershipFrame),
     /// So many were dropped because they were not read in time. `rooms` tells the standing again.

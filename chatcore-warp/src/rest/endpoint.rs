@@ -56,6 +56,8 @@ pub(super) enum Answers {
     Json(Describe),
     /// Something else than JSON, of this media type.
     Other(&'static str),
+    /// JSON of this type on each line.
+    Lines(Describe),
 }
 
 /// A request by anyone.
@@ -81,6 +83,12 @@ impl Signed {
     pub(super) fn caller(&self) -> chatcore::Caller {
         self.app.chat.as_user(&self.identity.user)
     }
+}
+
+/// A request by an admin. To everyone else it is as if there were nothing here.
+pub(super) struct AsAdmin {
+    pub(super) call: Call,
+    pub(super) admin: chatcore::chat::Admin,
 }
 
 /// Who may call an endpoint.
@@ -110,6 +118,22 @@ impl Context for Signed {
     async fn open(app: App, call: Call) -> Result<Self, Problem> {
         let identity = auth::identify(&app.chat, &call).await?;
         Ok(Self { app, call, identity })
+    }
+
+    fn call(&mut self) -> &mut Call {
+        &mut self.call
+    }
+}
+
+impl Context for AsAdmin {
+    const SECURED: bool = true;
+
+    async fn open(app: App, call: Call) -> Result<Self, Problem> {
+        let identity = auth::identify(&app.chat, &call).await?;
+        match app.chat.admin(&identity.user).await? {
+            Some(admin) => Ok(Self { call, admin }),
+            None => Err(Problem::new(Code::NotFound, "there is nothing here")),
+        }
     }
 
     fn call(&mut self) -> &mut Call {
@@ -192,6 +216,12 @@ pub(super) struct Nothing(pub(super) HeaderMap);
 /// An answer that is made already; `T` tells its media type.
 pub(super) struct Made<T>(pub(super) Response, pub(super) std::marker::PhantomData<T>);
 
+/// A stream of `T`, one on each line, that is made already.
+pub(super) struct Lines<T>(pub(super) Response, pub(super) std::marker::PhantomData<T>);
+
+/// The media type of [`Lines`].
+pub(super) const NDJSON: &str = "application/x-ndjson";
+
 /// The media type of a [`Made`] answer.
 pub(super) trait Media: Send {
     const TYPE: &'static str;
@@ -244,6 +274,17 @@ impl<T: Media> Output for Made<T> {
 
     fn respond(self, _: StatusCode) -> Response {
         self.0
+    }
+}
+
+impl<T: JsonSchema + Send> Output for Lines<T> {
+    const ANSWERS: Answers = Answers::Lines(|generator| generator.subschema_for::<T>());
+
+    fn respond(self, _: StatusCode) -> Response {
+        let mut response = self.0;
+        let media = http::HeaderValue::from_static(NDJSON);
+        response.headers_mut().insert(http::header::CONTENT_TYPE, media);
+        response
     }
 }
 

@@ -1,9 +1,9 @@
 //! Messages, and the log that they stand in.
 
-use chatcore::chat::Sent;
+use chatcore::chat::{Readers, Sent};
 use chatcore::id::{MessageId, RoomId, Seq};
 use chatcore::log::{Entry, HistoryPage, Message};
-use chatcore::protocol::frame::{Changed, Delete, Edit, History, Send};
+use chatcore::protocol::frame::{Changed, Delete, Edit, History, Members, PinList, Pins, Send};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,20 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(Method::DELETE, MESSAGE, "Deletes a message.", ok, delete),
         Endpoint::new(Method::PUT, REACTION, "Adds a reaction.", ok, react),
         Endpoint::new(Method::DELETE, REACTION, "Takes a reaction back.", ok, unreact),
+        Endpoint::new(
+            Method::GET,
+            "/rooms/{room}/messages/{message}/readers",
+            "Lists who has read a message.",
+            ok,
+            readers,
+        ),
+        Endpoint::new(
+            Method::GET,
+            "/rooms/{room}/pins",
+            "Lists the pinned messages of a room, oldest first.",
+            ok,
+            pins,
+        ),
         Endpoint::new(Method::PUT, PIN, "Pins a message.", ok, pin),
         Endpoint::new(Method::DELETE, PIN, "Unpins a message.", ok, unpin),
         Endpoint::new(
@@ -121,6 +135,18 @@ async fn set_reaction(signed: &Signed, on: bool) -> Result<Json<Changed>, Proble
     let (room, message) = (signed.room()?, signed.message()?);
     let head_seq = signed.caller().react(&room, &message, emoji, on).await?;
     Ok(Json(Changed { head_seq }))
+}
+
+async fn readers(signed: Signed, Query(which): Query<Members>) -> Result<Json<Readers>, Problem> {
+    let (room, message) = (signed.room()?, signed.message()?);
+    let limit = which.limit.unwrap_or(PAGE);
+    Ok(Json(signed.caller().readers(&room, &message, which.after.as_ref(), limit).await?))
+}
+
+async fn pins(signed: Signed, Query(which): Query<Pins>) -> Result<Json<PinList>, Problem> {
+    let (after, limit) = (which.after.unwrap_or_default(), which.limit.unwrap_or(PAGE));
+    let pinned = signed.caller().pinned(&signed.room()?, after, limit).await?;
+    Ok(Json(PinList::page(pinned, limit)))
 }
 
 async fn pin(signed: Signed, (): ()) -> Result<Json<Changed>, Problem> {

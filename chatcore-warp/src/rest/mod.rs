@@ -4,13 +4,17 @@
 //! so that what is served is described and what is described is served.
 
 mod accounts;
+mod admin;
 mod attachments;
+mod blocks;
 mod endpoint;
+mod invites;
 mod me;
 mod members;
 mod messages;
 mod meta;
 mod openapi;
+mod oversight;
 mod rooms;
 mod search;
 mod sessions;
@@ -34,13 +38,17 @@ fn endpoints() -> Vec<Endpoint> {
         accounts::endpoints(),
         sessions::endpoints(),
         me::endpoints(),
+        blocks::endpoints(),
         users::endpoints(),
         rooms::endpoints(),
         members::endpoints(),
+        invites::endpoints(),
         messages::endpoints(),
         search::endpoints(),
         attachments::endpoints(),
         stats::endpoints(),
+        oversight::endpoints(),
+        admin::endpoints(),
         meta::endpoints(),
     ];
     nouns.into_iter().flatten().collect()

@@ -1,13 +1,13 @@
 //! The OpenAPI 3.1 document, made from the table of endpoints.
 
-use chatcore::id::{AttachmentId, MessageId, RoomId, SessionId, UserId};
+use chatcore::id::{AttachmentId, InviteLinkId, MessageId, RoomId, SessionId, UserId};
 use http::{Method, StatusCode};
 use schemars::generate::SchemaSettings;
 use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::PREFIX;
-use super::endpoint::{Answers, Endpoint, Takes};
+use super::endpoint::{Answers, Endpoint, NDJSON, Takes};
 use crate::problem::Document;
 
 /// Describes `endpoints`, under the path that they are mounted at.
@@ -100,6 +100,10 @@ fn response(status: StatusCode, answers: Answers, generator: &mut SchemaGenerato
         Answers::Json(describe) => {
             response["content"] = json!({ "application/json": { "schema": describe(generator) } });
         }
+        // Of a media type that is many documents, only an extension can tell what each of them is.
+        Answers::Lines(describe) => {
+            response["content"] = json!({ NDJSON: { "x-line-schema": describe(generator) } });
+        }
         Answers::Other(media) => response["content"] = json!({ media: {} }),
     }
     response
@@ -119,6 +123,7 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
 fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Value {
     let schema = match name {
         "attachment" => generator.subschema_for::<AttachmentId>(),
+        "link" => generator.subschema_for::<InviteLinkId>(),
         "message" => generator.subschema_for::<MessageId>(),
         "room" => generator.subschema_for::<RoomId>(),
         "session" => generator.subschema_for::<SessionId>(),

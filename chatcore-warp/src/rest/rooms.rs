@@ -1,7 +1,7 @@
 //! Rooms: found, made, entered, described, left.
 
 use chatcore::chat::{Created, Left, RoomSummary};
-use chatcore::id::RoomId;
+use chatcore::id::{RoomId, UserId};
 use chatcore::protocol::frame::{Changed, CreateRoom, MarkRead, UpdateRoom};
 use chatcore::store::RoomFilter;
 use http::{Method, StatusCode};
@@ -85,6 +85,9 @@ enum Filter {
 struct RoomPage {
     /// In the order of their ids.
     rooms: Vec<RoomSummary>,
+    /// On the first page: everyone whom the caller blocks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blocked: Vec<UserId>,
     /// Where the next page begins; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<RoomId>,
@@ -99,7 +102,9 @@ async fn list(signed: Signed, Query(which): Query<Which>) -> Result<Json<RoomPag
     let rooms = signed.caller().rooms(filter, which.after.as_ref(), limit).await?;
     let full = rooms.len() >= limit as usize;
     let next = rooms.last().filter(|_| full).map(|room| room.room.clone());
-    Ok(Json(RoomPage { rooms, next }))
+    let first = which.after.is_none();
+    let blocked = if first { signed.caller().all_blocks().await? } else { Vec::new() };
+    Ok(Json(RoomPage { rooms, blocked, next }))
 }
 
 async fn create(signed: Signed, Json(body): Json<CreateRoom>) -> Result<Json<Created>, Problem> {

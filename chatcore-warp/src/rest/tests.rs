@@ -17,6 +17,7 @@ use crate::{Config, routes};
 struct Server {
     address: SocketAddr,
     mail: Arc<MemoryMailer>,
+    chat: Chat,
 }
 
 const PASSWORD: &str = "correct horse";
@@ -36,7 +37,7 @@ impl Server {
             .build()
             .await
             .unwrap();
-        Self { address: start(routes(chat, config)).await, mail }
+        Self { address: start(routes(chat.clone(), config)).await, mail, chat }
     }
 
     async fn call(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
@@ -131,7 +132,14 @@ async fn two_people_talk() {
             Value::Null,
         )
         .await;
+    let pins = server.ok(&as_bob, "GET", &format!("/rooms/{room}/pins"), Value::Null).await;
+    assert_eq!(pins["pinned"][0]["message_id"], sent["message_id"]);
+    let readers = format!("{message}/readers");
+    let nobody = server.ok(&as_ann, "GET", &readers, Value::Null).await;
+    assert_eq!(nobody, json!({"readers": []}));
     server.ok(&as_bob, "PUT", &format!("/rooms/{room}/marks"), json!({"seq": 3})).await;
+    let bob_alone = server.ok(&as_ann, "GET", &readers, Value::Null).await;
+    assert_eq!(bob_alone, json!({"readers": [bob]}));
     let members = server.ok(&as_ann, "GET", &format!("/rooms/{room}/members"), Value::Null).await;
     let mut ids: Vec<_> =
         members["members"].as_array().unwrap().iter().map(|m| text(&m["user"])).collect();
@@ -616,4 +624,291 @@ async fn slow_mode_says_how_long_to_wait() {
     assert!((3_590..=3_600).contains(&wait), "{wait}");
     let shown = server.ok(&as_bob, "GET", &room, Value::Null).await;
     assert_eq!(shown["slow_mode"], 3_600);
+}
+
+#[tokio::test]
+async fn link_brings_a_stranger_into_a_private_room() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "private", "name": "cellar"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    let links = format!("/rooms/{room}/invite-links");
+    let link = server.ok(&as_ann, "POST", &links, json!({"uses": 1})).await;
+    let code = json!({"code": link["code"]});
+    let shown = server.ok("", "POST", "/invites/show", code.clone()).await;
+    assert_eq!(shown, json!({"name": "cellar"}), "and nothing else");
+    assert_eq!(server.call("", "POST", "/invites/accept", code.clone()).await.status, 401);
+    let entered = server.ok(&as_bob, "POST", "/invites/accept", code.clone()).await;
+    assert_eq!(entered["room"], json!(room));
+    assert_eq!(server.get(&as_bob, &links).await.status, 403);
+    assert_eq!(server.ok(&as_ann, "GET", &links, Value::Null).await, json!({"links": []}));
+    assert_eq!(server.call("", "POST", "/invites/show", code).await.status, 404);
+    let other = server.ok(&as_ann, "POST", &links, json!({})).await;
+    let listed = server.ok(&as_ann, "GET", &links, Value::Null).await;
+    assert_eq!(
+        (&listed["links"][0]["link"], &listed["links"][0]["code"]),
+        (&other["link"], &Value::Null)
+    );
+    server.ok(&as_ann, "DELETE", &format!("{links}/{}", text(&other["link"])), Value::Null).await;
+    let gone = server.call("", "POST", "/invites/show", json!({"code": other["code"]})).await;
+    assert_eq!(gone.json()["code"], "not_found");
+    let far = json!({"expires_at": 9_007_199_254_740_991_i64});
+    assert_eq!(server.call(&as_ann, "POST", &links, far).await.json()["field"], "expires_at");
+}
+
+#[tokio::test]
+async fn who_is_blocked_is_listed_and_cannot_write() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("bob").await;
+    let one = format!("/me/blocks/{bob}");
+    assert_eq!(server.call(&as_ann, "PUT", &one, Value::Null).await.status, 204);
+    let blocks = server.ok(&as_ann, "GET", "/me/blocks?limit=1", Value::Null).await;
+    assert_eq!(blocks, json!({"blocks": [bob], "next": bob}));
+    assert_eq!(server.ok(&as_ann, "GET", "/rooms", Value::Null).await["blocked"], json!([bob]));
+    let direct = json!({"kind": "direct", "members": [ann]});
+    let refused = server.call(&as_bob, "POST", "/rooms", direct.clone()).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["code"].clone()),
+        (403, json!("forbidden"))
+    );
+    let nobody = server.call(&as_ann, "PUT", "/me/blocks/nobody", Value::Null).await;
+    assert_eq!(nobody.status, 404);
+    assert_eq!(server.call("", "GET", "/me/blocks", Value::Null).await.status, 401);
+    assert_eq!(server.call(&as_ann, "DELETE", &one, Value::Null).await.status, 204);
+    server.ok(&as_bob, "POST", "/rooms", direct).await;
+}
+
+fn lines(answer: &Answer) -> Vec<Value> {
+    let text = answer.text();
+    assert!(text.ends_with('\n'), "{text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn someone_takes_along_what_is_theirs_and_nothing_of_others() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "private", "name": "cellar"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    let members = format!("/rooms/{room}/members");
+    server.ok(&as_ann, "POST", &format!("{members}/{bob}"), json!({"action": "invite"})).await;
+    server.ok(&as_bob, "POST", &format!("/rooms/{room}/enter"), Value::Null).await;
+    let file = text(&server.upload(&as_ann, "dot.png", PNG).await.json()["id"]);
+    let messages = format!("/rooms/{room}/messages");
+    let mine = json!({"client_msg_id": "1", "text": "mine", "attachments": [file]});
+    server.ok(&as_ann, "POST", &messages, mine).await;
+    let gone = json!({"client_msg_id": "2", "text": "gone"});
+    let gone = text(&server.ok(&as_ann, "POST", &messages, gone).await["message_id"]);
+    let delete = json!({"client_msg_id": "3"});
+    server.ok(&as_ann, "DELETE", &format!("{messages}/{gone}"), delete).await;
+    let others = json!({"client_msg_id": "1", "text": "another's"});
+    server.ok(&as_bob, "POST", &messages, others).await;
+
+    let answer = server.get(&as_ann, "/me/export").await;
+    assert_eq!(answer.headers["content-type"], "application/x-ndjson");
+    let export = lines(&answer);
+    let kinds: Vec<_> = export.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["profile", "session", "room", "message", "file", "end"]);
+    assert_eq!((&export[0]["user"], &export[0]["handle"]), (&json!(ann), &json!("ann")));
+    assert_eq!(export[2]["summary"]["name"], "cellar");
+    assert_eq!(export[3]["message"]["text"], "mine");
+    assert_eq!(export[5], json!({"type": "end", "rooms": 1, "messages": 1}));
+    let url = text(&export[4]["url"]);
+    let fetched = server.get(&as_ann, url.strip_prefix("/api/v1").unwrap()).await;
+    assert_eq!(&fetched.body[..], PNG);
+
+    // A room that one may know nothing of any more is named, and one's own messages are.
+    server.ok(&as_ann, "POST", &format!("/rooms/{room}/leave"), Value::Null).await;
+    let export = lines(&server.get(&as_ann, "/me/export").await);
+    assert_eq!(export[2], json!({"type": "room", "room": room}));
+    assert_eq!(export[3]["message"]["text"], "mine");
+
+    let refused = server.get(&as_ann, "/me/export").await;
+    assert_eq!(refused.status, 429, "the third within half an hour");
+    assert!(refused.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn who_erases_their_account_has_to_say_the_password() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    for (body, status) in [
+        (Value::Null, 400),
+        (json!({}), 400),
+        (json!({"password": "wrong horse"}), 401),
+        (json!({"password": PASSWORD, "user": "bob"}), 400),
+    ] {
+        let refused = server.call(&as_ann, "DELETE", "/me", body).await;
+        assert_eq!(refused.status, status, "{}", refused.text());
+    }
+    server.ok(&as_ann, "DELETE", "/me", json!({"password": PASSWORD})).await;
+    assert_eq!(server.get(&as_ann, "/me").await.status, 401);
+    let shown = server.ok(&as_bob, "GET", &format!("/users/{ann}"), Value::Null).await;
+    assert_eq!(shown, json!({"id": ann, "display_name": "deleted user"}));
+}
+
+/// A public room of `token`'s in which `text` was said: the room, and the message.
+async fn said(server: &Server, token: &str, words: &str) -> (String, String) {
+    let made = json!({"kind": "public", "name": "general"});
+    let room = text(&server.ok(token, "POST", "/rooms", made).await["room"]);
+    let message = json!({"client_msg_id": "1", "text": words});
+    let sent = server.ok(token, "POST", &format!("/rooms/{room}/messages"), message).await;
+    (room, text(&sent["message_id"]))
+}
+
+#[tokio::test]
+async fn a_reported_message_reaches_the_admins_as_it_was_reported() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("bob").await;
+    let (root, as_root) = server.join("root").await;
+    server.chat.set_admin(&root.parse().unwrap(), true).await.unwrap();
+    let (room, message) = said(&server, &as_ann, "rude").await;
+    let path = format!("/rooms/{room}/messages/{message}");
+    for (reason, status) in [("", 400), (" ", 400), ("a\0b", 400), (&"x".repeat(1_001), 400)] {
+        let reports = format!("{path}/reports");
+        let refused = server.call(&as_bob, "POST", &reports, json!({"reason": reason})).await;
+        assert_eq!(refused.status, status);
+    }
+    for _ in 0..2 {
+        let reason = json!({"reason": "it is rude"});
+        server.ok(&as_bob, "POST", &format!("{path}/reports"), reason).await;
+    }
+    let nowhere = format!("/rooms/nowhere/messages/{message}/reports");
+    let refused = server.call(&as_bob, "POST", &nowhere, json!({"reason": "x"})).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (404, &json!("not_found")));
+    let edit = json!({"client_msg_id": "2", "text": "polite"});
+    server.ok(&as_ann, "PATCH", &path, edit).await;
+
+    let listed = server.ok(&as_root, "GET", "/admin/reports", Value::Null).await;
+    let reports = listed["reports"].as_array().unwrap();
+    assert_eq!(reports.len(), 1, "one for each user and message");
+    assert_eq!(reports[0]["text"], "rude");
+    assert_eq!((&reports[0]["by"], &reports[0]["author"]), (&json!(bob), &json!(ann)));
+    let resolve = format!("/admin/reports/{}/resolve", reports[0]["id"]);
+    let resolved = server.ok(&as_root, "POST", &resolve, json!({"reason": "warned"})).await;
+    assert_eq!(resolved["resolved_by"], json!(root));
+    let open = server.ok(&as_root, "GET", "/admin/reports", Value::Null).await;
+    assert_eq!(open["reports"], json!([]));
+    let all = server.ok(&as_root, "GET", "/admin/reports?all=true", Value::Null).await;
+    assert_eq!(all["reports"].as_array().unwrap().len(), 1);
+    for unknown in ["0", "99", "x", "-1"] {
+        let path = format!("/admin/reports/{unknown}/resolve");
+        assert_eq!(server.call(&as_root, "POST", &path, json!({})).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn to_all_but_admins_there_is_nothing_to_administrate() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    for (method, path) in [
+        ("GET", "/admin/stats".to_owned()),
+        ("GET", "/admin/users".to_owned()),
+        ("PUT", format!("/admin/users/{ann}/suspension")),
+        ("DELETE", format!("/admin/users/{ann}/suspension")),
+        ("DELETE", format!("/admin/users/{ann}/sessions")),
+        ("GET", "/admin/rooms".to_owned()),
+        ("DELETE", "/admin/rooms/r".to_owned()),
+        ("GET", "/admin/reports".to_owned()),
+        ("POST", "/admin/reports/1/resolve".to_owned()),
+        ("GET", "/admin/audit".to_owned()),
+    ] {
+        let there = server.call(&as_ann, method, &path, json!({})).await;
+        let nothing = server.call(&as_ann, method, "/nothing/at/all", json!({})).await;
+        assert_eq!(there.status, 404, "{method} {path}");
+        assert_eq!(there.json(), nothing.json(), "{method} {path}");
+        assert_eq!(server.call("", method, &path, json!({})).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn who_is_suspended_is_out_at_once_until_they_are_let_in_again() {
+    let server = Server::start().await;
+    let (ann, as_ann) = server.join("ann").await;
+    let (root, as_root) = server.join("root").await;
+    server.chat.set_admin(&root.parse().unwrap(), true).await.unwrap();
+    let found = server.ok(&as_root, "GET", "/admin/users?name=AN", Value::Null).await;
+    assert_eq!(found["users"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&found["users"][0]["id"], &found["users"][0]["suspended"]),
+        (&json!(ann), &json!(false))
+    );
+    let suspension = format!("/admin/users/{ann}/suspension");
+    server.ok(&as_root, "PUT", &suspension, json!({"reason": "rude"})).await;
+    assert_eq!(server.get(&as_ann, "/me").await.status, 401);
+    let login = json!({"login": "ann", "password": PASSWORD});
+    let refused = server.call("", "POST", "/sessions", login.clone()).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (403, &json!("forbidden")));
+    assert_eq!(refused.json()["detail"], "the account is disabled");
+    server.ok(&as_root, "DELETE", &suspension, json!({})).await;
+    let back = server.ok("", "POST", "/sessions", login).await;
+    let as_ann = text(&back["access_token"]);
+    server.ok(&as_root, "DELETE", &format!("/admin/users/{ann}/sessions"), Value::Null).await;
+    assert_eq!(server.get(&as_ann, "/me").await.status, 401);
+    let own = format!("/admin/users/{root}/suspension");
+    assert_eq!(server.call(&as_root, "PUT", &own, json!({})).await.status, 403, "not oneself");
+    let unknown = server.call(&as_root, "PUT", "/admin/users/nobody/suspension", json!({})).await;
+    assert_eq!(unknown.status, 404);
+
+    let audit = server.ok(&as_root, "GET", "/admin/audit", Value::Null).await;
+    let acts: Vec<_> =
+        audit["entries"].as_array().unwrap().iter().map(|e| text(&e["act"])).collect();
+    assert_eq!(acts, ["end_sessions", "unsuspend", "suspend", "grant_admin"]);
+    let suspended = &audit["entries"][2];
+    assert_eq!((&suspended["by"], &suspended["target"]), (&json!(root), &json!(ann)));
+    assert_eq!(suspended["reason"], "rude");
+}
+
+#[tokio::test]
+async fn an_admin_ends_a_room_and_counts_what_is_left() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    let (root, as_root) = server.join("root").await;
+    server.chat.set_admin(&root.parse().unwrap(), true).await.unwrap();
+    let (room, _) = said(&server, &as_ann, "hello").await;
+    server.ok(&as_bob, "POST", &format!("/rooms/{room}/enter"), Value::Null).await;
+    let rooms = server.ok(&as_root, "GET", "/admin/rooms", Value::Null).await;
+    assert_eq!(
+        (&rooms["rooms"][0]["room"], &rooms["rooms"][0]["members"]),
+        (&json!(room), &json!(2))
+    );
+    let before = server.ok(&as_root, "GET", "/admin/stats", Value::Null).await;
+    assert_eq!((&before["rooms"], &before["users"]), (&json!(1), &json!(3)));
+    assert_eq!((&before["messages"], &before["days"][0]["messages"]), (&json!(1), &json!(1)));
+    let path = format!("/admin/rooms/{room}");
+    server.ok(&as_root, "DELETE", &path, json!({"reason": "spam"})).await;
+    assert_eq!(server.get(&as_ann, &format!("/rooms/{room}")).await.status, 404);
+    assert_eq!(server.call(&as_root, "DELETE", &path, json!({})).await.status, 404);
+    let after = server.ok(&as_root, "GET", "/admin/stats", Value::Null).await;
+    assert_eq!(after["rooms"], json!(0));
+}
+
+#[tokio::test]
+async fn moderators_see_what_was_done_and_members_do_not() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (bob, as_bob) = server.join("bob").await;
+    let (_, as_eve) = server.join("eve").await;
+    let (room, _) = said(&server, &as_ann, "hello").await;
+    server.ok(&as_bob, "POST", &format!("/rooms/{room}/enter"), Value::Null).await;
+    let mute = json!({"action": "mute", "reason": "loud"});
+    server.ok(&as_ann, "POST", &format!("/rooms/{room}/members/{bob}"), mute).await;
+    let audit = server.ok(&as_ann, "GET", &format!("/rooms/{room}/audit"), Value::Null).await;
+    assert_eq!(audit["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&audit["entries"][0]["act"], &audit["entries"][0]["reason"]),
+        (&json!("mute"), &json!("loud"))
+    );
+    for token in [&as_bob, &as_eve] {
+        let refused = server.get(token, &format!("/rooms/{room}/audit")).await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (403, &json!("forbidden")));
+    }
+    assert_eq!(server.get(&as_ann, "/rooms/nowhere/audit").await.status, 404);
+    assert_eq!(server.get(&as_ann, &format!("/rooms/{room}/audit?limit=0")).await.status, 400);
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Buf;
 use chatcore::Code;
@@ -131,7 +132,7 @@ async fn answer<B: Buf>(
     head: Head,
     body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
 ) -> Response {
-    let id = router.ids.next();
+    let id = given_id(head.peer, &head.headers).unwrap_or_else(|| router.ids.next());
     let secure = head.peer.is_some_and(|peer| peer.secure);
     let is_head = head.method == Method::HEAD;
     let asked_with = head.headers.clone();
@@ -157,6 +158,14 @@ async fn answer<B: Buf>(
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
     if is_head { without_body(response) } else { response }
+}
+
+/// The id that a trusted proxy has given a request, so that its logs and ours can be read together.
+fn given_id(peer: Option<Peer>, headers: &HeaderMap) -> Option<Arc<str>> {
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+    let given = headers.get("x-request-id").filter(|_| peer.is_some_and(|peer| peer.proxied))?;
+    let given = given.to_str().ok()?;
+    ((1..=64).contains(&given.len()) && given.as_bytes().iter().all(is_part)).then(|| given.into())
 }
 
 async fn handle(router: &Router, head: Head, body: Body, id: Arc<str>) -> Response {
@@ -220,17 +229,17 @@ fn without_body(response: Response) -> Response {
 }
 
 /// Counts a request, also one whose client went away.
-struct Counted<'a>(Option<&'a Router>);
+struct Counted<'a>(Option<&'a Router>, Instant);
 
 impl<'a> Counted<'a> {
     fn begin(router: &'a Router) -> Self {
         router.metrics.request_began();
-        Self(Some(router))
+        Self(Some(router), Instant::now())
     }
 
     fn end(mut self, status: StatusCode) {
         if let Some(router) = self.0.take() {
-            router.metrics.request_ended(status);
+            router.metrics.request_ended(status, self.1.elapsed());
         }
     }
 }
@@ -239,6 +248,31 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         if let Some(router) = self.0.take() {
             router.metrics.request_abandoned();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_gives_a_request_its_id() {
+        let peer = |proxied| {
+            let socket = std::net::SocketAddr::from(([192, 0, 2, 1], 1));
+            Some(Peer { socket, ip: socket.ip(), secure: false, proxied })
+        };
+        let with = |id: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", HeaderValue::from_str(id).unwrap());
+            headers
+        };
+        assert_eq!(given_id(peer(true), &with("a-1_b.2")).as_deref(), Some("a-1_b.2"));
+        assert_eq!(given_id(peer(false), &with("a")), None);
+        assert_eq!(given_id(None, &with("a")), None);
+        assert_eq!(given_id(peer(true), &HeaderMap::new()), None);
+        for bad in ["", "a b", "a\"b", "é", &"x".repeat(65)] {
+            assert_eq!(given_id(peer(true), &with(bad)), None, "{bad}");
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct Peer {
     pub ip: IpAddr,
     /// Whether the client's side of the way is encrypted.
     pub secure: bool,
+    /// Whether a trusted proxy stands in between, whose headers are believed.
+    pub proxied: bool,
 }
 
 /// The networks whose word about a client's address is believed.
@@ -58,7 +60,8 @@ impl TrustedProxies {
     pub fn peer(&self, socket: SocketAddr, headers: &HeaderMap, tls: bool) -> Peer {
         let mut ip = socket.ip().to_canonical();
         let mut secure = tls;
-        if self.contains(ip) {
+        let proxied = self.contains(ip);
+        if proxied {
             let hops: Vec<&str> = headers
                 .get_all("x-forwarded-for")
                 .iter()
@@ -76,7 +79,7 @@ impl TrustedProxies {
             };
             secure = proto.and_then(last).unwrap_or(tls);
         }
-        Peer { socket, ip, secure }
+        Peer { socket, ip, secure, proxied }
     }
 }
 

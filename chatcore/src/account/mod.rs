@@ -35,6 +35,7 @@ pub use model::{
 pub use names::{DisplayName, Email, ExternalId, Handle, LoginName, NameKey, NameKind};
 pub use password::{Password, PasswordHash, PasswordParams, PasswordRules, PasswordSettings};
 pub use rates::RateLimits;
+pub(crate) use rates::check_addr;
 pub use secret_code::SecretHash;
 pub use service::{
     AccountParts, AccountSettings, Accounts, Login, PasswordReset, RevocationListener,

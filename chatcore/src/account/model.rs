@@ -39,6 +39,13 @@ impl Account {
         keys
     }
 
+    /// What stays of its handle once it is erased: see [`NameKey::retired`]. No account can be made
+    /// under a handle of which these are held.
+    pub fn retired_keys(&self) -> Vec<NameKey> {
+        let keys = self.handle.iter().flat_map(Handle::keys);
+        keys.map(|key| key.retired()).collect()
+    }
+
     /// Whether `name` is a name of this account: its id, handle, e-mail address or external id.
     pub fn is_called(&self, name: &str) -> bool {
         self.id.as_str() == name

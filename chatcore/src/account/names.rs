@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::skeleton;
@@ -47,6 +48,17 @@ pub struct NameKey {
     pub kind: NameKind,
     /// The compared form: for handles the skeleton, for addresses the lower-cased text.
     pub key: String,
+}
+
+impl NameKey {
+    /// What is kept of the name of an account that was erased, so that nobody is called by it again: a
+    /// hash, from which only those who guess the name can tell that it was.
+    #[must_use]
+    pub fn retired(&self) -> Self {
+        let hash = Sha256::digest(self.key.as_bytes());
+        let hex = hash.iter().fold(String::from("#"), |hex, byte| format!("{hex}{byte:02x}"));
+        Self { kind: self.kind, key: hex }
+    }
 }
 
 /// Characters that show nothing: zero-width ones, bidirectional controls, fillers

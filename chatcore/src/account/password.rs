@@ -143,6 +143,11 @@ impl PasswordHash {
         Self(phc.into())
     }
 
+    /// The hash of no password at all: whatever is tried is wrong.
+    pub fn none() -> Self {
+        Self("!".into())
+    }
+
     /// The PHC string, for a store to keep.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -236,6 +241,7 @@ impl PasswordHasher {
         password: &Password,
         hash: Option<&PasswordHash>,
     ) -> Result<Checked, AccountError> {
+        let hash = hash.filter(|hash| **hash != PasswordHash::none());
         let phc = Phc::from_str(&hash.unwrap_or(&self.nobody).0).map_err(|error| {
             tracing::error!(%error, "a stored password hash is unreadable");
             AccountError::Internal

@@ -107,7 +107,8 @@ impl Throttles {
     }
 }
 
-fn check_addr(throttle: &Throttle, addr: Option<IpAddr>) -> Result<(), TooFast> {
+/// Takes one turn of an address; nothing, if it is not known.
+pub(crate) fn check_addr(throttle: &Throttle, addr: Option<IpAddr>) -> Result<(), TooFast> {
     match addr.map(|addr| addr.to_canonical()) {
         None => Ok(()),
         Some(IpAddr::V4(v4)) => throttle.check(&v4),

@@ -1,22 +1,25 @@
 //! Putting a chat together.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
 use super::committer::Committer;
+use super::erasing::keep_erasing;
 use super::filing::keep_filed;
 use super::mentions::Lanes;
 use super::people::{Anyone, EndConnections};
+use super::sequencer::{sequence, tidy};
 use super::upkeep::keep_up;
-use super::{Chat, Inner};
+use super::{Chat, Hooks, Inner};
 use crate::account::{AccountParts, AccountSettings, Accounts, Authenticator, Directory, Secret};
 use crate::attachment::blobs::{BlobStore, MemoryBlobs};
 use crate::attachment::{AttachmentLimits, Attachments};
 use crate::bus::Bus;
 use crate::bus::node::{Node, NodeParts};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
-use crate::error::Error;
+use crate::error::{Error, Invalid};
+use crate::hook::{AfterCommit, Before, BeforeOptions, Judge, Runner};
 use crate::hub::{Calls, Hub};
 use crate::limits::Limits;
 use crate::mail::{Mailer, NoMail};
@@ -38,6 +41,8 @@ pub struct ChatBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    before: Vec<(Arc<dyn Before>, BeforeOptions)>,
+    after: Vec<(String, Arc<dyn AfterCommit>)>,
 }
 
 impl ChatBuilder {
@@ -55,6 +60,8 @@ impl ChatBuilder {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            before: Vec::new(),
+            after: Vec::new(),
         }
     }
 
@@ -137,11 +144,27 @@ impl ChatBuilder {
         self
     }
 
+    /// Asks `hook` before anything is said, changed, entered or made; with several, one after another.
+    #[must_use]
+    pub fn before(mut self, hook: Arc<dyn Before>, options: BeforeOptions) -> Self {
+        self.before.push((hook, options));
+        self
+    }
+
+    /// Tells `hook` of everything once it is durable. How far it has come is kept under `name`, which says
+    /// for ever which hook it is: up to 64 bytes, another for each.
+    #[must_use]
+    pub fn after_commit(mut self, name: impl Into<String>, hook: Arc<dyn AfterCommit>) -> Self {
+        self.after.push((name.into(), hook));
+        self
+    }
+
     /// Opens the chat and starts its background tasks on the current tokio runtime.
     ///
     /// # Errors
-    /// The store's, if it does not answer.
+    /// The store's, if it does not answer; [`Invalid`] for two hooks of the same name.
     pub async fn build(self) -> Result<Chat, Error> {
+        check_names(&self.after)?;
         let Self { store, clock, random, .. } = self;
         let epoch = store.epoch().await?;
         let mut hub = Hub::new(tokio::runtime::Handle::current().metrics().num_workers());
@@ -187,6 +210,7 @@ impl ChatBuilder {
             .with_clock(Arc::clone(&clock))
             .with_random(Arc::clone(&random));
         let news = Arc::new(Notify::new());
+        let to_erase = Arc::new(Notify::new());
         let (committer, writing) = Committer::start(
             Arc::clone(&store),
             Arc::clone(&hub),
@@ -194,8 +218,21 @@ impl ChatBuilder {
             Arc::clone(&limits),
             Arc::clone(&news),
         );
+        store.bind(Arc::clone(&limits));
+        let bell = store.bell();
+        let holder = Runner::holder(&*random);
+        let hooks = self.after.into_iter().map(|(name, hook)| {
+            let (store, random) = (Arc::clone(&store), Arc::clone(&random));
+            let (epoch, holder) = (epoch.clone(), holder.clone());
+            let runner = Runner { name: name.clone(), hook, store, random, epoch, holder };
+            (name, tokio::spawn(runner.run()).abort_handle())
+        });
+        let hooks = Hooks { told: hooks.collect(), holder };
         let inner = Arc::new_cyclic(|chat| Inner {
             turns: Throttle::new(limits.turns_per_user, &clock),
+            invite_codes: Throttle::new(limits.invite_codes, &clock),
+            reports: Throttle::new(limits.reports_per_user, &clock),
+            exports: Throttle::new(limits.exports_per_user, &clock),
             lanes: Lanes::default(),
             store,
             hub,
@@ -208,12 +245,42 @@ impl ChatBuilder {
             attachments,
             authenticator,
             directory,
+            judge: Judge::new(self.before),
+            hooks,
             committer: Some(committer).into(),
             writing: Some(writing).into(),
             fan_out,
             upkeep: tokio::spawn(keep_up(chat.clone())).abort_handle(),
             filing: tokio::spawn(keep_filed(chat.clone(), news)).abort_handle(),
+            erasing: tokio::spawn(keep_erasing(chat.clone(), Arc::clone(&to_erase))).abort_handle(),
+            to_erase,
+            sequencer: OnceLock::new(),
         });
+        if let Some(bell) = bell {
+            // Not before the chat is there for them.
+            inner.sequencer.get_or_init(|| {
+                let chat = Arc::downgrade(&inner);
+                let turns = tokio::spawn(sequence(chat.clone(), bell));
+                [turns.abort_handle(), tokio::spawn(tidy(chat)).abort_handle()]
+            });
+        }
+        // What an earlier run has left; not before the chat is there for it.
+        inner.to_erase.notify_one();
         Ok(Chat { inner })
     }
+}
+
+/// The longest name of a hook, in bytes.
+const HOOK_NAME: usize = 64;
+
+fn check_names(hooks: &[(String, Arc<dyn AfterCommit>)]) -> Result<(), Invalid> {
+    for (index, (name, _)) in hooks.iter().enumerate() {
+        if !(1..=HOOK_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
+            return Err(Invalid::new("after_commit", "a hook's name is of 1 to 64 bytes"));
+        }
+        if hooks[..index].iter().any(|(other, _)| other == name) {
+            return Err(Invalid::new("after_commit", "two hooks have the same name"));
+        }
+    }
+    Ok(())
 }

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use super::pace::Pace;
 use crate::bus::node::Node;
 use crate::error::Error;
-use crate::hub::Hub;
+use crate::hub::{Hub, Notice};
+use crate::id::RoomId;
 use crate::limits::Limits;
 use crate::room::{Action, Command, Outcome, Rejection};
 use crate::store::{Committed, Store, StoreError};
@@ -34,14 +35,24 @@ pub(super) struct Committer {
 #[derive(Debug)]
 struct Job {
     command: Command,
-    reply: oneshot::Sender<Result<Outcome, Error>>,
+    reply: Reply,
+    /// More that are of the same batch, and so are written with it or not at all.
+    more: Vec<(Command, Reply)>,
 }
+
+pub(super) type Reply = oneshot::Sender<Result<Outcome, Error>>;
 
 /// The answer to a command that is on its way into the log.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result<Outcome, Error>>);
 
 impl Pending {
+    /// An answer that comes from elsewhere.
+    pub(super) fn new() -> (Reply, Self) {
+        let (reply, answer) = oneshot::channel();
+        (reply, Self(answer))
+    }
+
     /// Waits until the command is durable, or refused. Dropping it changes nothing: the command is
     /// carried out all the same.
     ///
@@ -70,10 +81,26 @@ impl Committer {
     /// Takes a command in. Commands of one caller keep the order in which they were submitted.
     pub(super) fn submit(&self, command: Command) -> Result<Pending, Error> {
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Job { command, reply }) {
+        match self.queue.try_send(Job { command, reply, more: Vec::new() }) {
             Ok(()) => Ok(Pending(answer)),
             Err(_) => Err(Error::Unavailable),
         }
+    }
+
+    /// Takes in commands that are committed together, in this order, or, if one of them cannot be carried
+    /// out, each by itself. There must not be more than fit in one transaction.
+    pub(super) fn submit_all(&self, commands: Vec<Command>) -> Result<Vec<Pending>, Error> {
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        for command in commands {
+            let (reply, answer) = oneshot::channel();
+            jobs.push((command, reply));
+            answers.push(Pending(answer));
+        }
+        let mut jobs = jobs.into_iter();
+        let Some((command, reply)) = jobs.next() else { return Ok(answers) };
+        let job = Job { command, reply, more: jobs.collect() };
+        self.queue.try_send(job).map_err(|_| Error::Unavailable)?;
+        Ok(answers)
     }
 }
 
@@ -116,17 +143,20 @@ async fn write(
 #[derive(Debug, Default)]
 struct Batch {
     commands: Vec<Command>,
-    replies: Vec<oneshot::Sender<Result<Outcome, Error>>>,
+    replies: Vec<Reply>,
 }
 
 impl Batch {
     /// Takes what waits, or else the next; returns whether there was anything. Cancel-safe.
     async fn receive(&mut self, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let mut waiting = Vec::new();
-        let taken = jobs.recv_many(&mut waiting, BATCH - self.commands.len()).await;
-        for Job { command, reply } in waiting {
-            self.commands.push(command);
-            self.replies.push(reply);
+        let room = BATCH.saturating_sub(self.commands.len());
+        let taken = jobs.recv_many(&mut waiting, room).await;
+        for Job { command, reply, more } in waiting {
+            for (command, reply) in std::iter::once((command, reply)).chain(more) {
+                self.commands.push(command);
+                self.replies.push(reply);
+            }
         }
         taken > 0
     }
@@ -177,8 +207,10 @@ async fn commit(
     limits: &Limits,
     commands: &[Command],
 ) -> Result<Vec<Result<Outcome, Error>>, Fault> {
+    let begun = Instant::now();
     match AssertUnwindSafe(store.commit(commands, limits)).catch_unwind().await {
         Ok(Ok(committed)) => {
+            teller.hub.traffic().committed(commands.len(), begun.elapsed());
             let outcomes = teller.tell(commands, committed);
             Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
         }
@@ -205,7 +237,7 @@ impl Teller {
     /// Tells those who are connected, before anyone is told that the commit is done: whoever was put out
     /// gets nothing later than that. Other nodes are told what they may already have read.
     fn tell(&self, commands: &[Command], committed: Committed) -> Vec<Result<Outcome, Rejection>> {
-        let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
+        let Committed { outcomes, entries, rewritten, marks, deleted, blocks } = committed;
         let (hub, node) = (&self.hub, self.node.as_ref());
         if let Some(node) = node {
             node.entries(&entries);
@@ -216,6 +248,10 @@ impl Teller {
             if let Some(node) = node {
                 node.deleted(room);
             }
+        }
+        for (user, other, on) in blocks {
+            hub.bar(&RoomId::direct(&user, &other), &other, on);
+            hub.notify(&user, &Notice::Block { user: other, on });
         }
         for (room, user, now) in marks {
             let asked = commands.iter().any(|command| {

@@ -37,6 +37,9 @@ pub struct Resume {
     /// Whether the caller is a member.
     #[serde(skip)]
     pub(crate) joined: bool,
+    /// Whether the other of a direct room has blocked the caller.
+    #[serde(skip)]
+    pub(crate) barred: bool,
 }
 
 impl Resume {
@@ -60,6 +63,7 @@ impl Resume {
             marks,
             from,
             joined: access == Access::Joined,
+            barred: false,
         }
     }
 
@@ -76,7 +80,8 @@ impl Resume {
 
 /// The entries of a room from a cursor on, without end.
 ///
-/// It ends when the caller may not read the room any more, or the chat is drained. A reader that
+/// It ends when the caller may not read the room any more, when what comes next was too old to be kept,
+/// or when the chat is drained. A reader that
 /// lags is served from the log; it costs no memory but its place.
 #[derive(Debug)]
 pub struct LiveEntries {
@@ -142,14 +147,15 @@ impl LiveEntries {
                 Read::Upto(_) => {}
                 Read::Ended => return Ok(None),
                 Read::Behind(_) => {
-                    self.page().await?;
                     // What the ring has no more, the log has; unless the room is gone.
-                    if self.ready.is_empty() {
+                    if !self.page().await? || self.ready.is_empty() {
                         return Ok(None);
                     }
                 }
                 Read::Nothing => {
-                    self.page().await?;
+                    if !self.page().await? {
+                        return Ok(None);
+                    }
                     if self.ready.is_empty() {
                         self.listener.ring().await;
                     }
@@ -158,14 +164,19 @@ impl LiveEntries {
         }
     }
 
-    async fn page(&mut self) -> Result<(), Error> {
+    /// Reads on in the log. Whether what comes next is there: what was too old for the room is not, and
+    /// is not passed over in silence.
+    async fn page(&mut self) -> Result<bool, Error> {
         let page = self.chat.store().entries(&self.room, self.cursor, PAGE).await?;
+        if page.first().is_some_and(|next| next.seq != self.cursor.next()) {
+            return Ok(false);
+        }
         // What is committed but not yet told of waits: it may be what puts the caller out.
         let told = self.subscription.newest().unwrap_or_default().max(self.resume.head_seq);
         let end = self.subscription.end().unwrap_or(Seq::MAX);
         self.ready
             .extend(page.into_iter().take_while(|entry| entry.seq <= told && entry.seq < end));
-        Ok(())
+        Ok(true)
     }
 
     /// The same as a [`Stream`].

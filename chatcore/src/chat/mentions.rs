@@ -8,6 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::Inner;
 use crate::error::Error;
 use crate::id::UserId;
+use crate::room::Action;
 
 /// Names of one text that are looked up; more are text alone.
 const HANDLES: usize = 10;
@@ -51,6 +52,17 @@ impl Inner {
             users.extend(self.directory.find(handle).await?);
         }
         Ok(users)
+    }
+
+    /// Has a message mention whom its draft and its text name as they are now: another than its sender
+    /// may have written it anew, or handed it in unread.
+    pub(super) async fn mention_named(&self, action: &mut Action) -> Result<(), Error> {
+        let Action::Send(send) = action else { return Ok(()) };
+        let named = self.named(mentioned_handles(&send.draft.text)).await?;
+        send.mentions.clone_from(&send.draft.mentions);
+        send.mentions.extend(named);
+        send.mentions.truncate(self.limits.mentions);
+        Ok(())
     }
 }
 
@@ -118,6 +130,7 @@ mod tests {
     use super::*;
     use crate::account::{Directory, Profile};
     use crate::chat::Chat;
+    use crate::hook::{Asked, Asking, Before, BeforeOptions, OnFailure, Refusal};
     use crate::id::Seq;
     use crate::log::Draft;
     use crate::room::NewRoom;
@@ -186,5 +199,34 @@ mod tests {
         let seen = bob.room(&room).await.expect("his").mentions;
         assert_eq!(seen, 1);
         assert!(chat.inner.lanes.lock().is_empty(), "nothing is kept");
+    }
+
+    /// Calls everyone by the name of another.
+    #[derive(Debug)]
+    struct Renames;
+
+    #[async_trait]
+    impl Before for Renames {
+        async fn before(&self, asked: Asked) -> Result<Asking, Refusal> {
+            let Asking::Send(draft) = asked.what else { return Ok(asked.what) };
+            Ok(Asking::Send(Draft { text: draft.text.replace("@carl", "@bob"), ..draft }))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_hook_made_of_a_text_says_whom_it_names() {
+        let directory = Arc::new(Slow { open: true.into() });
+        let chat = Chat::builder(Arc::new(MemoryStore::new()))
+            .directory(directory)
+            .before(Arc::new(Renames), BeforeOptions::new(OnFailure::Closed));
+        let chat = chat.build().await.expect("a chat");
+        let [ann, bob, carl] =
+            ["ann", "bob", "carl"].map(|name| chat.as_user(&UserId::parse(name).expect("id")));
+        let room = ann.create_room(NewRoom::public("general")).await.expect("a room").room;
+        bob.enter(&room).await.expect("it is open");
+        carl.enter(&room).await.expect("it is open");
+        ann.send(&room, Draft::text("hello @carl")).await.expect("sent");
+        assert_eq!(bob.room(&room).await.expect("his").mentions, 1);
+        assert_eq!(carl.room(&room).await.expect("his").mentions, 0);
     }
 }

@@ -1,25 +1,36 @@
 //! The library's front door.
 
+mod admin;
 mod builder;
 mod caller;
 mod committer;
+mod erasing;
 mod filing;
+mod judged;
 mod live;
 mod mentions;
 mod pace;
 mod people;
+mod retention;
+mod sequencer;
 mod stats;
 mod summary;
 mod upkeep;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 
+pub use admin::{Admin, DayCount, Overview};
 pub use builder::ChatBuilder;
-pub use caller::{Caller, Created, Hit, Left, SearchQuery, SearchResult, Sent};
+pub use caller::{
+    Caller, Created, Export, Exported, Hit, Invitation, InviteLinkSummary, Left, MadeInviteLink,
+    Readers, SearchQuery, SearchResult, Sent,
+};
 pub use committer::Pending;
 pub use live::{LiveEntries, Resume};
+pub use sequencer::Settled;
 pub use stats::{Stats, StatsQuery};
 pub use summary::{MemberSummary, RoomSummary};
 
@@ -29,10 +40,11 @@ use crate::bus;
 use crate::bus::node::{Node, Running};
 use crate::clock::{Clock, Random};
 use crate::error::Error;
+use crate::hook::Judge;
 use crate::hub::Hub;
-use crate::id::{Epoch, UserId};
+use crate::id::{Epoch, RoomId, UserId};
 use crate::limits::Limits;
-use crate::room::Actor;
+use crate::room::{Action, Actor, Command};
 use crate::store::Store;
 use crate::throttle::Throttle;
 use committer::Committer;
@@ -63,12 +75,23 @@ struct Inner {
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<dyn Directory>,
     turns: Throttle,
+    invite_codes: Throttle,
+    exports: Throttle,
+    reports: Throttle,
     lanes: mentions::Lanes,
     committer: RwLock<Option<Committer>>,
     writing: Mutex<Option<JoinHandle<()>>>,
     fan_out: Vec<AbortHandle>,
     upkeep: AbortHandle,
     filing: AbortHandle,
+    erasing: AbortHandle,
+    /// Someone is to be erased.
+    to_erase: Arc<Notify>,
+    /// Those that take in what a host hands in.
+    sequencer: OnceLock<[AbortHandle; 2]>,
+    /// Those who have a say before.
+    judge: Option<Arc<Judge>>,
+    hooks: Hooks,
 }
 
 impl Inner {
@@ -76,12 +99,34 @@ impl Inner {
     fn node(&self) -> Option<&Arc<Node>> {
         self.running.as_ref().map(Running::node)
     }
+
+    /// Hands in what the library does by itself: bound by no rate, and by no hook.
+    fn hand_in(&self, actor: Actor, room: &RoomId, action: Action) -> Result<Pending, Error> {
+        let at = self.clock.now();
+        self.submit(Command { room: room.clone(), actor, at, action, inbox: None })
+    }
+}
+
+/// Those who are told after commits.
+#[derive(Debug)]
+struct Hooks {
+    told: Vec<(String, AbortHandle)>,
+    /// This node, in the leases that it has.
+    holder: String,
+}
+
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        self.told.iter().for_each(|(_, task)| task.abort());
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.upkeep.abort();
         self.filing.abort();
+        self.erasing.abort();
+        self.sequencer.get().into_iter().flatten().for_each(AbortHandle::abort);
         self.fan_out.iter().for_each(AbortHandle::abort);
     }
 }
@@ -174,6 +219,8 @@ impl Chat {
     pub async fn shutdown(&self) {
         self.inner.upkeep.abort();
         self.inner.filing.abort();
+        self.inner.erasing.abort();
+        self.inner.sequencer.get().into_iter().flatten().for_each(AbortHandle::abort);
         drop(self.inner.committer.write().unwrap_or_else(PoisonError::into_inner).take());
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writing) = writing {
@@ -182,6 +229,13 @@ impl Chat {
         }
         if let Some(running) = &self.inner.running {
             running.finish().await;
+        }
+        for (name, task) in &self.inner.hooks.told {
+            task.abort();
+            // Another node would find it free after a while anyway.
+            if let Err(error) = self.inner.store.free_hook(name, &self.inner.hooks.holder).await {
+                tracing::debug!(%error, name, "a hook was not let go of");
+            }
         }
     }
 }

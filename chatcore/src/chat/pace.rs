@@ -167,6 +167,7 @@ mod tests {
                 actor: crate::room::Actor::User(user.clone()),
                 at: crate::clock::Timestamp(0),
                 action: Action::Leave,
+                inbox: None,
             })
             .collect();
         let (mut pace, mut now) = (Pace::default(), Instant::now());

@@ -76,11 +76,15 @@ impl Chat {
 }
 
 impl Inner {
-    /// Refuses to bring in people whom the directory does not know.
+    /// Refuses to bring in people whom the directory does not know, or who were erased.
     pub(super) async fn check_known(&self, users: &[UserId]) -> Result<(), Error> {
         for some in users.chunks(PROFILES) {
             let known = self.directory.profiles(some).await?;
             if some.iter().any(|user| !known.iter().any(|profile| profile.user == *user)) {
+                return Err(Rejection::NoSuchUser.into());
+            }
+            // They are still shown, where they were, but nobody can be brought together with them.
+            if !self.store.erased(some).await?.is_empty() {
                 return Err(Rejection::NoSuchUser.into());
             }
         }

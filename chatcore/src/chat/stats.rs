@@ -102,5 +102,5 @@ impl Caller {
 }
 
 fn listed(entry: &Entry) -> bool {
-    matches!(entry.body, Body::Message { .. } | Body::Enter {} | Body::Leave {})
+    matches!(entry.body, Body::Message { .. } | Body::Enter { .. } | Body::Leave {})
 }

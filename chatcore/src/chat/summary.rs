@@ -33,6 +33,12 @@ pub struct RoomSummary {
     /// Seconds between one message of a member and the next.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub slow_mode: u32,
+    /// How many of its messages are pinned.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pins: u32,
+    /// Seconds after which messages are removed; left out where the server's default holds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retention: u32,
     /// Which life of the log the places count in.
     pub epoch: Epoch,
     /// The last entry of its log.
@@ -55,12 +61,15 @@ pub struct RoomSummary {
 }
 
 impl RoomSummary {
-    pub(super) fn new(room: Room, member: Option<&Member>, epoch: &Epoch) -> Self {
+    pub(in crate::chat) fn new(room: Room, member: Option<&Member>, epoch: &Epoch) -> Self {
         let inside = member.filter(|m| m.joined());
         let marks = inside.map(|m| m.marks).unwrap_or_default();
         Self {
             unread: inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n)),
-            mentions: inside.map_or(0, |m| m.mentions.len() as u64),
+            // Those that are too old to be read count no more.
+            mentions: inside.map_or(0, |m| {
+                m.mentions.iter().filter(|seq| **seq > room.floor_seq).count() as u64
+            }),
             room: room.id,
             kind: room.kind,
             name: room.name,
@@ -70,6 +79,8 @@ impl RoomSummary {
             members: room.members,
             created_at: room.created_at,
             slow_mode: room.slow_mode,
+            pins: room.pins,
+            retention: room.retention,
             epoch: epoch.clone(),
             head_seq: room.head_seq,
             head_n: room.head_n,

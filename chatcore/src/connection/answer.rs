@@ -7,13 +7,16 @@ use crate::error::{Error, Invalid};
 use crate::hub::Subscription;
 use crate::id::RoomId;
 use crate::log::Cursor;
-use crate::protocol::frame::{Answer, Changed, Failure, MemberList, Request, RoomList, Rooms};
+use crate::protocol::frame::{
+    Answer, BlockList, Changed, Failure, InviteLinkList, MemberList, PinList, Request, RoomList,
+    Rooms, UseInvite,
+};
 use crate::protocol::session::{Authenticated, Reply};
 use crate::room::MemberAction;
 use crate::store::RoomFilter;
 
-/// Members of a page, for a client that does not say.
-const MEMBERS: u32 = 50;
+/// Items of a page, for a client that does not say.
+const PAGE: u32 = 50;
 
 /// When the others in a room are told that a client is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,9 @@ pub(super) async fn subscribe(
         subscription.hide();
     }
     let resume = client.caller.resume(room, since).await?;
+    if resume.barred {
+        subscription.bar();
+    }
     subscription.let_in(resume.joined(), resume.head_seq);
     Ok((subscription, resume))
 }
@@ -82,9 +88,47 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
             Answer::History(page::fitted(caller.history(&room, query).await?, query.anchor))
         }
         Request::Members { room, body } => {
-            let limit = body.limit.unwrap_or(MEMBERS.min(caller.chat().limits().page));
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
             let members = caller.members(&room, body.after.as_ref(), limit).await?;
             Answer::Members(MemberList::page(members, limit))
+        }
+        Request::CreateInviteLink { room, body } => {
+            Answer::InviteLink(caller.create_invite_link(&room, body.into()).await?)
+        }
+        Request::InviteLinks { room } => {
+            Answer::InviteLinks(InviteLinkList { links: caller.invite_links(&room).await? })
+        }
+        Request::RevokeInviteLink { room, link } => {
+            changed(caller.revoke_invite_link(&room, &link).await?)
+        }
+        // What one user tries is bounded, from wherever.
+        Request::Invitation(UseInvite { code }) => {
+            Answer::Invitation(caller.invitation(&code, None).await?)
+        }
+        Request::AcceptInvite(UseInvite { code }) => {
+            Answer::Room(caller.accept_invite(&code, None).await?)
+        }
+        Request::Block { user } => {
+            caller.block(&user).await?;
+            Answer::Done {}
+        }
+        Request::Unblock { user } => {
+            caller.unblock(&user).await?;
+            Answer::Done {}
+        }
+        Request::Blocks(body) => {
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
+            Answer::Blocks(BlockList::page(caller.blocks(body.after.as_ref(), limit).await?, limit))
+        }
+        Request::Pins { room, body } => {
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
+            let pinned = caller.pinned(&room, body.after.unwrap_or_default(), limit).await?;
+            Answer::Pins(page::fitted_pins(PinList::page(pinned, limit)))
+        }
+        Request::Readers { room, message_id, body } => {
+            let limit = body.limit.unwrap_or(PAGE.min(caller.chat().limits().page));
+            let after = body.after.as_ref();
+            Answer::Readers(caller.readers(&room, &message_id, after, limit).await?)
         }
         Request::Search(body) => Answer::Found(caller.search(body.into()).await?),
         Request::MarkRead { room, body } => {
@@ -112,5 +156,6 @@ async fn rooms(caller: &Caller, page: Rooms) -> Result<RoomList, Error> {
     let rooms = caller.rooms(RoomFilter::Joined, page.after.as_ref(), limit).await?;
     // A page that is not full is the last one.
     let next = rooms.last().filter(|_| rooms.len() >= limit as usize).map(|r| r.room.clone());
-    Ok(RoomList { rooms, next })
+    let blocked = if page.after.is_none() { caller.all_blocks().await? } else { Vec::new() };
+    Ok(RoomList { rooms, blocked, next })
 }

@@ -313,6 +313,7 @@ impl Pump {
         let Some(Some(place)) = self.places.get(slot.index()) else { return };
         let newest = place.subscription.newest().unwrap_or(place.head);
         let (epoch, head_seq) = (self.chat.epoch().clone(), place.head.max(newest));
+        self.chat.hub().traffic().gap();
         self.session.handle_notice(now, Notice::Lost { slot, epoch, head_seq, reason });
         self.leave(slot);
     }

@@ -1,6 +1,7 @@
 //! Pages of messages that fit into a frame.
 
 use crate::log::{Anchor, HistoryPage, Message};
+use crate::protocol::frame::PinList;
 
 /// About how many bytes of messages one answer holds. Clients of WebSocket libraries that take
 /// 1 MiB by default can read it whatever the messages are.
@@ -10,6 +11,24 @@ const PAGE_BYTES: usize = 512 * 1024;
 /// stays, and the page says on which side there is more.
 pub(super) fn fitted(page: HistoryPage, anchor: Anchor) -> HistoryPage {
     fitted_to(page, anchor, PAGE_BYTES)
+}
+
+/// Leaves out the last of pinned messages where all would be too long for a frame. At least one stays,
+/// and the page says that there are more.
+pub(super) fn fitted_pins(mut page: PinList) -> PinList {
+    let mut left = PAGE_BYTES;
+    let fit = page.pinned.iter().take_while(|message| {
+        let weight = weight(message);
+        let fits = weight <= left;
+        left = left.saturating_sub(weight);
+        fits
+    });
+    let fit = fit.count().max(1);
+    if fit < page.pinned.len() {
+        page.pinned.truncate(fit);
+        page.next = page.pinned.last().map(|message| message.seq);
+    }
+    page
 }
 
 fn fitted_to(mut page: HistoryPage, anchor: Anchor, most: usize) -> HistoryPage {
@@ -105,6 +124,20 @@ mod tests {
         assert_eq!(fit(Anchor::After(Seq(0)), 3_000), (vec![1, 2, 3], true, false));
         assert_eq!(fit(Anchor::Around(Seq(5)), 3_000), (vec![4, 5, 6], false, false));
         assert_eq!(fit(Anchor::Around(Seq(2)), 5_000), (vec![1, 2, 3, 4, 5], true, false));
+    }
+
+    #[test]
+    fn pins_that_do_not_fit_are_on_the_next_page() {
+        let long = |seq| Message {
+            seq: Seq(seq),
+            text: "x".repeat(PAGE_BYTES / 3),
+            ..page().messages.remove(0)
+        };
+        let fitted = fitted_pins(PinList::page((1..=4).map(long).collect(), 50));
+        assert_eq!((fitted.pinned.len(), fitted.next), (2, Some(Seq(2))));
+        let one = Message { text: "x".repeat(2 * PAGE_BYTES), ..long(9) };
+        let fitted = fitted_pins(PinList::page(vec![one], 50));
+        assert_eq!((fitted.pinned.len(), fitted.next), (1, None));
     }
 
     #[test]

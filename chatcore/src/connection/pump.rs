@@ -20,7 +20,9 @@ use crate::chat::{Chat, Resume};
 use crate::clock::Timestamp;
 use crate::hub::{self, Closing, Membership, Sink, Subscription};
 use crate::id::{RoomId, Seq, UserId};
-use crate::protocol::frame::{ClientFrame, MarkFrame, MarkState, Request, SignalFrame, Token};
+use crate::protocol::frame::{
+    BlockFrame, ClientFrame, MarkFrame, MarkState, Request, SignalFrame, Token,
+};
 use crate::protocol::session::{
     CallId, Config, Credential, Notice, Output, RoomState, Session, Slot, Tell,
 };
@@ -450,5 +452,6 @@ fn noticed(notice: hub::Notice) -> Notice {
         hub::Notice::Signal(hub::Signal { room, user, kind, on, ttl_ms }) => {
             Notice::Signal(SignalFrame { room, kind, user, on, ttl_ms })
         }
+        hub::Notice::Block { user, on } => Notice::Block(BlockFrame { user, on }),
     }
 }

@@ -170,6 +170,11 @@ fn reads(request: &Request) -> bool {
             | Request::History { .. }
             | Request::Search(_)
             | Request::Members { .. }
+            | Request::Pins { .. }
+            | Request::InviteLinks { .. }
+            | Request::Invitation(_)
+            | Request::Blocks(_)
+            | Request::Readers { .. }
             | Request::Subscribe { .. }
             | Request::Auth { .. }
     )

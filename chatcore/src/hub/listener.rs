@@ -68,6 +68,13 @@ pub enum Notice {
     },
     /// A signal.
     Signal(Signal),
+    /// The user has blocked someone, or does so no more.
+    Block {
+        /// Whom.
+        user: UserId,
+        /// Whether they are blocked.
+        on: bool,
+    },
 }
 
 /// Why the server ends a connection.
@@ -242,6 +249,7 @@ fn supersedes(new: &Notice, old: &Notice) -> bool {
         (Notice::Signal(new), Notice::Signal(old)) => {
             new.room == old.room && new.user == old.user && new.kind == old.kind
         }
+        (Notice::Block { user, .. }, Notice::Block { user: old, .. }) => user == old,
         _ => false,
     }
 }

@@ -96,6 +96,16 @@ impl Hub {
         self.admit(user, None, Hears::Entries)
     }
 
+    /// Someone who is served for long without being a connection: told when their session ends, and
+    /// of no more.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        user: UserId,
+        session: Option<SessionId>,
+    ) -> Arc<Listener> {
+        self.admit(user, session, Hears::Entries)
+    }
+
     fn admit(
         self: &Arc<Self>,
         user: UserId,
@@ -209,11 +219,19 @@ impl Hub {
     /// Passes a signal on to those who listen to its room, its sender left out.
     pub fn signal(&self, signal: &Signal) {
         if let Some(tail) = lock(&self.tails).get(&signal.room).cloned() {
-            tail.each(|listener| {
+            tail.each_told(|listener| {
                 if *listener.user() != signal.user {
                     listener.notify(Notice::Signal(signal.clone()));
                 }
             });
+        }
+    }
+
+    /// Tells `user` nothing of the moment in a room from now on (`on`), or does so again: the other of
+    /// their direct room has blocked them.
+    pub(crate) fn bar(&self, room: &RoomId, user: &UserId, on: bool) {
+        if let Some(tail) = lock(&self.tails).get(room).cloned() {
+            tail.bar(user, on);
         }
     }
 
@@ -243,6 +261,13 @@ impl Hub {
             if listener.session() == Some(session) {
                 listener.close(Closing::Revoked);
             }
+        }
+    }
+
+    /// Ends all connections of someone, at once.
+    pub fn end(&self, user: &UserId) {
+        for listener in self.listeners(user) {
+            listener.close(Closing::Revoked);
         }
     }
 
@@ -315,7 +340,7 @@ struct Moved {
 impl Moved {
     fn by(entry: &Entry) -> Option<Self> {
         let (user, state) = match &entry.body {
-            Body::Enter {} => (&entry.user, Membership::Joined),
+            Body::Enter { .. } => (&entry.user, Membership::Joined),
             Body::Leave {} => (&entry.user, Membership::Left),
             Body::Invite { target } => (target, Membership::Invited),
             Body::Kick { target, .. } => (target, Membership::Kicked),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::seat::{Seat, SeatState};
-use super::tail::{Tail, listeners};
+use super::tail::{Tail, told};
 use super::{Hub, Notice, PRESENCE, PRESENCE_AUDIENCE, Signal, lock};
 use crate::id::{RoomId, UserId};
 
@@ -102,7 +102,7 @@ impl Tail {
     fn signal_presence(&self, seats: &[Seat], user: &UserId, on: bool) {
         let (room, kind) = (self.room.clone(), PRESENCE.to_owned());
         let signal = Notice::Signal(Signal { room, user: user.clone(), kind, on, ttl_ms: 0 });
-        listeners(seats).filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
+        told(seats).filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
     }
 
     /// The members who are there now, on any node, each once; nobody in a crowd.

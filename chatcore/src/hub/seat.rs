@@ -23,6 +23,8 @@ pub(super) struct SeatState {
     pub(super) joined: AtomicBool,
     /// Whether the others are not to know of it.
     pub(super) hidden: AtomicBool,
+    /// Whether it is told nothing of the moment: its user is blocked by the other of a direct room.
+    pub(super) barred: AtomicBool,
     /// From this place on nothing is for this seat.
     end: AtomicU64,
     /// The end of the log when its access was found: what an entry up to there did counts already.
@@ -44,6 +46,7 @@ impl SeatState {
             rung: AtomicBool::new(false),
             joined: AtomicBool::new(false),
             hidden: AtomicBool::new(false),
+            barred: AtomicBool::new(false),
             end: AtomicU64::new(NO_END),
             checked: AtomicU64::new(0),
             at: AtomicUsize::new(0),

@@ -79,8 +79,19 @@ impl Subscription {
 
     /// The members who are there now, each once; nobody in a room in which more than
     /// [`PRESENCE_AUDIENCE`](super::PRESENCE_AUDIENCE) listen.
+    ///
+    /// One who is blocked by the other of a direct room is told of themselves alone.
     pub fn present(&self) -> Vec<UserId> {
-        self.tail.present()
+        let mut present = self.tail.present();
+        if self.state.barred.load(Ordering::Acquire) {
+            present.retain(|user| user == self.listener.user());
+        }
+        present
+    }
+
+    /// Notes that the user is blocked by the other of a direct room, and is told nothing of the moment.
+    pub(crate) fn bar(&self) {
+        self.state.barred.store(true, Ordering::Release);
     }
 
     /// Answers the bell: news after this call rings it again. Call before reading.

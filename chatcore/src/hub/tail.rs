@@ -71,6 +71,9 @@ impl Tail {
 /// Entries.
 impl Tail {
     pub(super) fn push(&self, entry: Entry) {
+        if let Body::Expire { upto } = entry.body {
+            self.expire(upto);
+        }
         let mut ring = lock(&self.ring);
         if ring.newest().is_some_and(|last| last.next() != entry.seq) {
             // Should never be; the log then serves what the ring cannot.
@@ -109,6 +112,27 @@ impl Tail {
             self.all_bytes.fetch_add(after, Ordering::Relaxed);
             self.all_bytes.fetch_sub(before, Ordering::Relaxed);
         }
+    }
+
+    /// Lets go of all up to `upto`, and of edits that may be of messages there. Whoever has not had
+    /// what stands beyond reads it in the log.
+    fn expire(&self, upto: Seq) {
+        let mut ring = lock(&self.ring);
+        let mut here = HashSet::new();
+        let (mut gone, mut at) = (0, 0);
+        while let Some(entry) = ring.get(at).map(|live| live.entry()) {
+            at += 1;
+            match &entry.body {
+                _ if entry.seq <= upto => gone = at,
+                Body::Message { message_id, .. } => {
+                    here.insert(message_id.clone());
+                }
+                Body::Edit { message_id, .. } if !here.contains(message_id) => gone = at,
+                _ => {}
+            }
+        }
+        self.forget(&mut ring, gone);
+        ring.forget_joined();
     }
 
     /// Ends the seats that an entry puts out, and notes who it makes a member. Ends come first: whoever
@@ -252,8 +276,16 @@ impl Tail {
         }
     }
 
-    pub(super) fn each(&self, mut tell: impl FnMut(&Listener)) {
-        self.each_if_at_most(usize::MAX, &mut tell);
+    /// Calls `tell` for those who are told of the moment: who types, who comes and goes.
+    pub(super) fn each_told(&self, tell: impl FnMut(&Listener)) {
+        told(&lock(&self.seats)).for_each(tell);
+    }
+
+    /// Tells `user` here nothing of the moment from now on (`on`), or does so again.
+    pub(super) fn bar(&self, user: &UserId, on: bool) {
+        for seat in lock(&self.seats).iter().filter(|seat| seat.user == *user) {
+            seat.state.barred.store(on, Ordering::Release);
+        }
     }
 
     pub(super) fn each_if_at_most(&self, most: usize, mut tell: impl FnMut(&Listener)) {
@@ -267,6 +299,12 @@ impl Tail {
 /// Those who are there and have not been put out.
 pub(super) fn listeners(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
     seats.iter().filter(|seat| seat.state.end().is_none()).map(|seat| &*seat.listener)
+}
+
+/// Those of them who are told of the moment.
+pub(super) fn told(seats: &[Seat]) -> impl Iterator<Item = &Listener> {
+    let seats = seats.iter().filter(|seat| !seat.state.barred.load(Ordering::Acquire));
+    seats.filter(|seat| seat.state.end().is_none()).map(|seat| &*seat.listener)
 }
 
 impl Drop for Tail {

@@ -157,7 +157,13 @@ fn a_room_that_becomes_private_ends_readers_from_outside() {
     let (ann, ben) = (hub.connect(user("ann"), None), hub.connect(user("ben"), None));
     let (inside, outside) = (hub.subscribe(&ann, &room()), hub.subscribe(&ben, &room()));
     inside.let_in(true, Seq::START);
-    let body = Body::Room { name: None, topic: None, visibility: RoomKind::Private, slow_mode: 0 };
+    let body = Body::Room {
+        name: None,
+        topic: None,
+        visibility: RoomKind::Private,
+        slow_mode: 0,
+        retention: 0,
+    };
     hub.publish(vec![entry(1, "ann", body), message(2)]);
     assert_eq!(seqs(&inside, 0).1, [1, 2]);
     assert_eq!(seqs(&outside, 0).0, Read::Ended);
@@ -247,7 +253,7 @@ fn one_who_enters_while_reading_appears() {
     anns.let_in(true, Seq::START);
     let ben = hub.connect(user("ben"), None);
     let _bens = hub.subscribe(&ben, &room());
-    hub.publish(vec![entry(1, "ben", Body::Enter {})]);
+    hub.publish(vec![entry(1, "ben", Body::Enter { link: None })]);
     assert_eq!(presence(&ann), [("ben".into(), true)]);
     assert_eq!(anns.present(), [user("ann"), user("ben")]);
 }

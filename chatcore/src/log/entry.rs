@@ -1,7 +1,7 @@
 //! One entry of a room's log.
 
 use crate::clock::Timestamp;
-use crate::id::{AttachmentId, ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, ClientMsgId, Epoch, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::room::{Role, RoomKind};
 
 /// Something that happened in a room, at its place in the room's order.
@@ -99,7 +99,11 @@ pub enum Body {
         message_id: MessageId,
     },
     /// The user came in.
-    Enter {},
+    Enter {
+        /// The invite link that they came by, if they did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<InviteLinkId>,
+    },
     /// The user went.
     Leave {},
     /// Someone was asked in.
@@ -154,6 +158,21 @@ pub enum Body {
         /// What it is now.
         role: Role,
     },
+    /// A link was made by which people come in. Its code is not told.
+    Link {
+        /// Which.
+        link: InviteLinkId,
+        /// From when on it opens nothing.
+        expires_at: Timestamp,
+        /// How many may come by it; without a number, as many as the room holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uses: Option<u32>,
+    },
+    /// A link by which people come in was revoked.
+    Unlink {
+        /// Which.
+        link: InviteLinkId,
+    },
     /// The room's description, as it is from here on. Always the first entry of a room.
     Room {
         /// Its name.
@@ -167,6 +186,14 @@ pub enum Body {
         /// Seconds between one message of a member and the next.
         #[serde(default, skip_serializing_if = "is_zero")]
         slow_mode: u32,
+        /// Seconds after which messages are removed; 0: as the server has it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        retention: u32,
+    },
+    /// Messages were too old for the room, and are removed with all that hung on them.
+    Expire {
+        /// All up to this place.
+        upto: Seq,
     },
 }
 
@@ -224,7 +251,8 @@ kinds! {
     Message = 1 "message", Edit = 2 "edit", Delete = 3 "delete", React = 4 "react",
     Unreact = 5 "unreact", Pin = 6 "pin", Unpin = 7 "unpin", Enter = 8 "enter", Leave = 9 "leave",
     Invite = 10 "invite", Kick = 11 "kick", Ban = 12 "ban", Unban = 13 "unban", Mute = 14 "mute",
-    Unmute = 15 "unmute", Role = 16 "role", Room = 17 "room"
+    Unmute = 15 "unmute", Role = 16 "role", Room = 17 "room", Link = 18 "link",
+    Unlink = 19 "unlink", Expire = 24 "expire"
 }
 
 impl Body {

@@ -38,7 +38,7 @@
 //! | `hello` `{versions, token \| ticket, device, caps?, window?, rooms?}` | first, within 10 s, once; without a credential, the cookie of the upgrade serves |
 //! | `auth` `{id, token}` | goes on under a newer token of the same session |
 //! | `rooms` `{id, after?, limit?}` | the rooms that the caller is in, page by page: `{rooms, next?}` |
-//! | `create_room` `{id, kind, name?, topic?, members?}` · `enter` · `leave` `{id, room}` · `update_room` `{id, room, name?, topic?, kind?, slow_mode?}` | |
+//! | `create_room` `{id, kind, name?, topic?, members?}` · `enter` · `leave` `{id, room}` · `update_room` `{id, room, name?, topic?, kind?, slow_mode?, retention?}` | |
 //! | `subscribe` `{id, room, since?}` · `unsubscribe` `{id, room}` | `since` is `{epoch?, seq}`: all up to `seq` is here already |
 //! | `send` `{id, room, client_msg_id, text?, reply_to?, attachments?, mentions?, meta?}` | text, or attachments, or both; `@handle` in the text mentions too |
 //! | `edit` `{id, room, message_id, client_msg_id, text}` · `delete` `{id, room, message_id, client_msg_id}` | |
@@ -46,6 +46,11 @@
 //! | `history` `{id, room, before \| after \| around, limit?}` | messages as they stand now, oldest first; without an anchor the newest; fewer than `limit` where they are long: `found_oldest` and `found_newest` say whether there is more |
 //! | `search` `{id, query?, room?, from?, after?, limit?}` | messages that the caller may read, the newest first: `{hits, next?, behind?}`; see [`SearchQuery`](crate::chat::SearchQuery) |
 //! | `members` `{id, room, after?, limit?}` | who is in a room, and how far each has read: `{members, next?}` |
+//! | `create_invite_link` `{id, room, expires_at?, uses?}` · `invite_links` `{id, room}` · `revoke_invite_link` `{id, room, link}` | links by which people come in, for moderators: `{link, code, …}`, the code this once; `{links}` |
+//! | `invitation` `{id, code}` · `accept_invite` `{id, code}` | where such a link leads: `{name}`; comes in by it, as `enter` does |
+//! | `block` · `unblock` `{id, user}` · `blocks` `{id, after?, limit?}` | whom the caller does not want to hear of: `{blocks, next?}`; the first page of `rooms` has them as `blocked` |
+//! | `pins` `{id, room, after?, limit?}` | its pinned messages as they stand now, oldest first: `{pinned, next?}` |
+//! | `readers` `{id, room, message_id, after?, limit?}` | who has read a message, its author left out: `{readers, next?}` |
 //! | `mark_read` `{id, room, seq}` | forward only |
 //! | `member` `{id, room, user, action, role?, until?, reason?}` | `invite kick ban unban mute unmute role` |
 //! | `signal` `{room, kind, on, ttl_ms}` · `ack` `{rooms: {room: seq}}` · `ping` `{ts}` | no result; a ping gets a `pong` |
@@ -56,6 +61,7 @@
 //! | `result` `{id, …}` · `error` `{id?, code, message, field?, retry_after_ms?}` | |
 //! | `event` `{room, epoch, seq, kind, user, ts, n?, client_msg_id?, …}` | an [`Entry`](crate::log::Entry) |
 //! | `signal` `{room, kind, user, on, ttl_ms}` · `mark` `{room, user, read_seq, delivered_seq}` | |
+//! | `block` `{user, on}` | to all connections of who blocks |
 //! | `membership` `{room, state}` | to all connections of the user concerned |
 //! | `gap` `{room, epoch, head_seq, reason}` | nothing more of that room until it is subscribed to again |
 //! | `stream` `{room, epoch, after}` | over QUIC: what a room's stream begins with |

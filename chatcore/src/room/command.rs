@@ -1,11 +1,14 @@
 //! What can be asked of a room.
 
-use crate::clock::Timestamp;
+use crate::clock::{Random, Timestamp};
 use crate::error::{Error, Invalid};
-use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
+use crate::id::{
+    AttachmentId, ClientMsgId, InvalidId, InviteLinkId, MessageId, RoomId, Seq, UserId,
+    random_string,
+};
 use crate::limits::Limits;
-use crate::log::Draft;
-use crate::room::{Rejection, Role, RoomKind};
+use crate::log::{Draft, check_emoji, check_text};
+use crate::room::{InviteHash, InviteLink, NewInviteLink, Rejection, Role, RoomKind};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +19,24 @@ pub enum Actor {
     System,
 }
 
+/// Someone, bound by the rules.
+impl From<&UserId> for Actor {
+    fn from(user: &UserId) -> Self {
+        Self::User(user.clone())
+    }
+}
+
 impl Actor {
+    /// Refuses a user of the host's own name: whoever made this id let someone choose it.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::User(user) if *user == UserId::system() => {
+                Err(Invalid::new("user", "this user id is the host's own"))
+            }
+            Self::User(_) | Self::System => Ok(()),
+        }
+    }
+
     /// The name that entries carry.
     pub fn id(&self) -> UserId {
         match self {
@@ -37,6 +57,9 @@ pub struct Command {
     pub at: Timestamp,
     /// What is asked.
     pub action: Action,
+    /// Its place in the [inbox](crate::store::InboxStore), if it came by a transaction of the host's.
+    /// It is then settled by what becomes of it, in the same commit.
+    pub inbox: Option<u64>,
 }
 
 /// What is asked of a room.
@@ -76,6 +99,13 @@ pub enum Action {
         /// Whether it shall be there.
         on: bool,
     },
+    /// Take back one's own reaction, wherever one stands: what is left of who is erased.
+    Retract {
+        /// From which message.
+        message: MessageId,
+        /// Which.
+        emoji: String,
+    },
     /// Pin (`on`) or unpin a message.
     Pin {
         /// Which.
@@ -90,8 +120,28 @@ pub enum Action {
         /// What.
         what: MemberAction,
     },
+    /// Make a link by which people come in.
+    AddInviteLink(InviteLink),
+    /// Take such a link back.
+    RevokeInviteLink(InviteLinkId),
+    /// Come in by the link with this code.
+    EnterByLink(InviteHash),
+    /// Block someone (`on`), or do so no more. The room is the direct one of both.
+    Block {
+        /// Whom.
+        target: UserId,
+        /// Whether they shall be blocked.
+        on: bool,
+    },
     /// Describe the room anew.
     Update(RoomUpdate),
+    /// Let go of what is too old, as the host.
+    Expire {
+        /// All up to here.
+        upto: Seq,
+        /// Messages among it that were edited: what their edits said goes too.
+        edited: Vec<MessageId>,
+    },
     /// Move the caller's marks forward.
     Mark {
         /// All up to here is read.
@@ -99,6 +149,29 @@ pub enum Action {
         /// All up to here has arrived.
         delivered: Option<Seq>,
     },
+}
+
+impl Action {
+    /// Checks all that can be known without the room.
+    pub(crate) fn check(&self, now: Timestamp, limits: &Limits) -> Result<(), Error> {
+        match self {
+            Self::Create(new) => new.check(limits),
+            Self::Send(send) => send.draft.check(limits),
+            Self::Edit { text, .. } => check_text("text", text, limits),
+            Self::React { emoji, .. } => Ok(check_emoji(emoji)?),
+            Self::Member { what, .. } => what.check(now, limits),
+            Self::Update(update) => update.check(limits),
+            Self::Enter | Self::Leave | Self::Delete { .. } => Ok(()),
+            Self::Pin { .. } | Self::Mark { .. } => Ok(()),
+            Self::AddInviteLink(link) => {
+                let (expires_at, uses) = (Some(link.expires_at), link.uses);
+                NewInviteLink { expires_at, uses }.check(now, limits).map(|_| ())
+            }
+            Self::RevokeInviteLink(_) | Self::EnterByLink(_) | Self::Block { .. } => Ok(()),
+            // The library's own.
+            Self::Retract { .. } | Self::Expire { .. } => Ok(()),
+        }
+    }
 }
 
 /// A message on its way, with the name under which it takes effect once.
@@ -112,6 +185,27 @@ pub struct SendAction {
     pub message_id: MessageId,
     /// Whom it calls: the draft's own, and those that its text names.
     pub mentions: Vec<UserId>,
+    /// What tells it from another one under the same name, if that is not the draft, because a hook has
+    /// changed it.
+    pub original: Option<[u8; 16]>,
+}
+
+impl SendAction {
+    /// `draft` as `actor` sends it to `room`; under a fresh name if it has none.
+    pub(crate) fn new(
+        room: &RoomId,
+        actor: &Actor,
+        draft: Draft,
+        random: &dyn Random,
+    ) -> Result<Self, InvalidId> {
+        let client_msg_id = match draft.client_msg_id.clone() {
+            Some(id) => id,
+            None => ClientMsgId::parse(&random_string::<16>(random))?,
+        };
+        let message_id = MessageId::derive(room, &actor.id(), &client_msg_id);
+        let mentions = draft.mentions.clone();
+        Ok(Self { draft, client_msg_id, message_id, mentions, original: None })
+    }
 }
 
 /// A room to be made.
@@ -170,6 +264,18 @@ impl NewRoom {
         self
     }
 
+    /// The id that it gets: of a direct room the pair's, of another a fresh one.
+    pub(crate) fn id_for(&self, actor: &Actor, random: &dyn Random) -> Result<RoomId, Rejection> {
+        match (self.kind, self.members.first(), actor) {
+            (RoomKind::Direct, Some(other), Actor::User(user)) if other == user => {
+                Err(Rejection::Yourself)
+            }
+            (RoomKind::Direct, Some(other), Actor::User(user)) => Ok(RoomId::direct(user, other)),
+            (RoomKind::Direct, ..) => Err(Rejection::DirectRoom),
+            _ => Ok(RoomId::random(random)),
+        }
+    }
+
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
         check_line("name", self.name.as_deref(), limits.name_chars)?;
         check_line("topic", self.topic.as_deref(), limits.topic_chars)?;
@@ -195,6 +301,8 @@ pub struct RoomUpdate {
     pub kind: Option<RoomKind>,
     /// Seconds between one message of a member and the next; 0 ends it.
     pub slow_mode: Option<u32>,
+    /// Seconds after which messages are removed; 0: as the server has it.
+    pub retention: Option<u32>,
 }
 
 impl RoomUpdate {
@@ -204,6 +312,11 @@ impl RoomUpdate {
         if self.slow_mode.is_some_and(|seconds| seconds > limits.slow_mode) {
             let problem = format!("slow_mode must be at most {} seconds", limits.slow_mode);
             return Err(Invalid::new("slow_mode", problem).into());
+        }
+        if self.retention.is_some_and(|seconds| seconds != 0 && !RETENTION.contains(&seconds)) {
+            let (least, most) = (RETENTION.start(), RETENTION.end());
+            let problem = format!("retention must be 0, or from {least} to {most} seconds");
+            return Err(Invalid::new("retention", problem).into());
         }
         Ok(())
     }
@@ -266,6 +379,9 @@ pub(crate) fn reorders(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// How many seconds messages may be kept for: an hour to ten years.
+const RETENTION: std::ops::RangeInclusive<u32> = 3_600..=10 * 365 * 86_400;
+
 /// Checks a text of one line.
 pub(crate) fn check_line(
     field: &'static str,
@@ -303,12 +419,18 @@ pub struct Needs {
     pub successors: bool,
     /// The count of messages up to here.
     pub n_at: Option<Seq>,
+    /// The links by which people come in.
+    pub invite_links: bool,
+    /// Whether the first of each pair blocks the second, and where it is said so, how many they block.
+    pub blocks: Vec<(UserId, UserId, bool)>,
+    /// Whether this place of the inbox still waits.
+    pub inbox: Option<u64>,
 }
 
 impl Command {
     /// What must be loaded before this can be decided.
     pub fn needs(&self) -> Needs {
-        let mut needs = Needs::default();
+        let mut needs = Needs { inbox: self.inbox, ..Needs::default() };
         let actor = match &self.actor {
             Actor::User(user) => Some(user.clone()),
             Actor::System => None,
@@ -317,9 +439,12 @@ impl Command {
         match &self.action {
             Action::Create(new) => {
                 needs.members.extend(new.members.iter().cloned());
-                needs.joined_counts.extend(actor);
+                needs.joined_counts.extend(actor.clone());
                 if new.kind == RoomKind::Direct {
                     needs.joined_counts.extend(new.members.iter().cloned());
+                } else if let Some(actor) = actor {
+                    let invited = new.members.iter().cloned();
+                    needs.blocks.extend(invited.map(|user| (user, actor.clone(), false)));
                 }
             }
             Action::Enter => needs.joined_counts.extend(actor),
@@ -336,18 +461,30 @@ impl Command {
                 needs.sends.push(key);
                 needs.messages.push(message.clone());
             }
-            Action::React { message, .. } => {
+            Action::React { message, .. } | Action::Retract { message, .. } => {
                 needs.messages.push(message.clone());
                 needs.reactions.push(message.clone());
             }
             Action::Pin { message, .. } => needs.messages.push(message.clone()),
             Action::Member { target, what } => {
                 needs.members.push(target.clone());
+                if let (MemberAction::Invite, Some(actor)) = (what, actor) {
+                    needs.blocks.push((target.clone(), actor, false));
+                }
                 // Only the host can send an owner out; then another one must take over.
                 needs.successors = self.actor == Actor::System
                     && matches!(what, MemberAction::Kick { .. } | MemberAction::Ban { .. });
             }
-            Action::Update(_) => {}
+            Action::AddInviteLink(_) | Action::RevokeInviteLink(_) => needs.invite_links = true,
+            Action::EnterByLink(_) => {
+                needs.invite_links = true;
+                needs.joined_counts.extend(actor);
+            }
+            Action::Block { target, .. } => {
+                needs.members.push(target.clone());
+                needs.blocks.extend(actor.map(|actor| (actor, target.clone(), true)));
+            }
+            Action::Update(_) | Action::Expire { .. } => {}
             Action::Mark { read, .. } => needs.n_at = *read,
         }
         needs

@@ -10,15 +10,19 @@
 
 mod command;
 mod decide;
+mod invite_link;
 mod model;
 mod plan;
 mod rejection;
 mod view;
 
-pub(crate) use command::reorders;
 pub use command::{Action, Actor, Command, MemberAction, Needs, NewRoom, RoomUpdate, SendAction};
+pub(crate) use command::{check_line, reorders};
 pub use decide::Outcome;
+pub use invite_link::{InviteCode, InviteHash, InviteLink, NewInviteLink};
 pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};
 pub use plan::{Changes, Plan, plan};
 pub use rejection::Rejection;
-pub use view::{MessageState, PriorSend, ReactionCount, ReactionState, Upload, View, Views};
+pub use view::{
+    Blocks, MessageState, PriorSend, ReactionCount, ReactionState, Upload, View, Views,
+};

@@ -82,6 +82,9 @@ pub struct Room {
     /// Between one message of a member and the next must lie so many seconds; 0: no matter. Moderators
     /// and owners are free of it.
     pub slow_mode: u32,
+    /// Messages are removed once they are so many seconds old; 0: as the server has it
+    /// ([`Limits::retention`](crate::limits::Limits::retention)).
+    pub retention: u32,
     /// When its last member left; from then on it is as if it had never been.
     pub deleted_at: Option<Timestamp>,
 }
@@ -105,6 +108,8 @@ pub struct Member {
     pub mentions: Vec<Seq>,
     /// When they wrote last while the room was in slow mode.
     pub spoke_at: Option<Timestamp>,
+    /// In a direct room: the other one has blocked them.
+    pub barred: bool,
 }
 
 /// How far a member is. Each only ever moves forward.
@@ -131,6 +136,7 @@ impl Member {
             marks: Marks::default(),
             mentions: Vec::new(),
             spoke_at: None,
+            barred: false,
         }
     }
 

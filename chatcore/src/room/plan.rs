@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::decide::{Decision, Outcome, decide};
 use super::view::Views;
-use super::{Action, Command, Member, PriorSend, ReactionCount, Rejection, Room};
-use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
+use super::{
+    Action, Blocks, Command, InviteLink, Member, PriorSend, ReactionCount, Rejection, Room,
+};
+use crate::id::{AttachmentId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
+use crate::oversight::AuditRecord;
 
 /// What becomes of a batch.
 #[derive(Clone, Debug, Default)]
@@ -47,12 +50,21 @@ pub struct Changes {
     pub reaction_counts: BTreeMap<(RoomId, Seq, String), ReactionCount>,
     /// Messages pinned or unpinned.
     pub pins: BTreeMap<(RoomId, Seq), bool>,
+    /// Links by which people come in, as they are now; none where one is gone. Those of a room that
+    /// comes to its end go with it.
+    pub invite_links: BTreeMap<(RoomId, InviteLinkId), Option<InviteLink>>,
+    /// Whether the first of a pair blocks the second now.
+    pub blocks: BTreeMap<(UserId, UserId), bool>,
+    /// What was done to others, to be kept for moderators and admins.
+    pub audit: Vec<AuditRecord>,
+    /// Places of the inbox that wait no longer; with a reason, those that were refused.
+    pub settled: BTreeMap<u64, Option<Rejection>>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.members.is_empty()
+        self.rooms.is_empty() && self.members.is_empty() && self.settled.is_empty()
     }
 }
 
@@ -64,12 +76,19 @@ pub fn plan(views: &mut Views, commands: &[Command], limits: &Limits) -> Plan {
     let mut plan = Plan::default();
     let referred: HashSet<_> = commands.iter().filter_map(refers_to).collect();
     for command in commands {
+        if command.inbox.is_some_and(|place| !views.inbox.remove(&place)) {
+            plan.outcomes.push(Err(Rejection::Settled));
+            continue;
+        }
         let outcome = decide(views, command, limits).map(|decision| {
             let Decision { outcome, changes } = decision;
             apply(views, &changes, &referred);
             plan.changes.merge(changes);
             outcome
         });
+        if let Some(place) = command.inbox {
+            plan.changes.settled.insert(place, outcome.as_ref().err().cloned());
+        }
         plan.outcomes.push(outcome);
     }
     plan
@@ -82,6 +101,7 @@ fn refers_to(command: &Command) -> Option<&MessageId> {
         Action::Edit { message, .. }
         | Action::Delete { message, .. }
         | Action::React { message, .. }
+        | Action::Retract { message, .. }
         | Action::Pin { message, .. } => Some(message),
         _ => None,
     }
@@ -95,11 +115,29 @@ fn apply(views: &mut Views, changes: &Changes, referred: &HashSet<&MessageId>) {
             *count = u32::try_from(i64::from(*count) + by).unwrap_or(0);
         }
     }
+    for (pair, on) in &changes.blocks {
+        let Blocks { pairs, counts } = &mut views.blocks;
+        let changed = if *on { pairs.insert(pair.clone()) } else { pairs.remove(pair) };
+        if let Some(count) = counts.get_mut(&pair.0).filter(|_| changed) {
+            *count = if *on { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
+    }
     for id in changes.bound.keys() {
         views.uploads.remove(id);
     }
     for (id, room) in &changes.rooms {
-        views.rooms.entry(id.clone()).or_default().room = Some(room.clone());
+        let view = views.rooms.entry(id.clone()).or_default();
+        view.room = Some(room.clone());
+        if room.deleted_at.is_some() {
+            view.invite_links.clear();
+        }
+    }
+    for ((room, id), link) in &changes.invite_links {
+        let links = &mut views.rooms.entry(room.clone()).or_default().invite_links;
+        match link {
+            Some(link) => links.insert(id.clone(), link.clone()),
+            None => links.remove(id),
+        };
     }
     for ((room, user), member) in &changes.members {
         views.rooms.entry(room.clone()).or_default().members.insert(user.clone(), member.clone());
@@ -130,6 +168,11 @@ fn apply(views: &mut Views, changes: &Changes, referred: &HashSet<&MessageId>) {
 
 impl Changes {
     fn merge(&mut self, later: Self) {
+        for room in later.rooms.values().filter(|room| room.deleted_at.is_some()) {
+            self.invite_links.retain(|(of, _), _| *of != room.id);
+        }
+        self.invite_links.extend(later.invite_links);
+        self.blocks.extend(later.blocks);
         self.rooms.extend(later.rooms);
         self.members.extend(later.members);
         for (user, by) in later.joined_counts {
@@ -161,5 +204,7 @@ impl Changes {
         self.reactions.extend(later.reactions);
         self.reaction_counts.extend(later.reaction_counts);
         self.pins.extend(later.pins);
+        self.audit.extend(later.audit);
+        self.settled.extend(later.settled);
     }
 }

@@ -22,6 +22,15 @@ pub enum Rejection {
     /// There is no such person in this room.
     #[error("there is no such member in this room")]
     NoSuchMember,
+    /// No link has this code: there never was one, or it has expired, is used up, or was revoked.
+    #[error("this invitation is not good, or not any more; ask for another one")]
+    NoSuchInvite,
+    /// There is no such link in this room.
+    #[error("there is no such invite link in this room")]
+    NoSuchInviteLink,
+    /// There is no such report.
+    #[error("there is no such report")]
+    NoSuchReport,
     /// The file is not there, is someone else's, or is in a message already; which, is not told.
     #[error("only a file of your own that is in no message yet can be sent; upload it again")]
     NoSuchUpload,
@@ -46,6 +55,9 @@ pub enum Rejection {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// Someone does not want it from the caller; who, and that it is so, is not told.
+    #[error("this is not possible")]
+    Unwanted,
     /// The caller's role does not allow it.
     #[error("this needs the role {needs:?} or a higher one than the other's")]
     RoleTooLow {
@@ -67,6 +79,15 @@ pub enum Rejection {
     /// The `client_msg_id` was used for something else.
     #[error("this client_msg_id was used for another request; use a fresh one")]
     ClientMsgIdReused,
+    /// The host refuses it.
+    #[error("{why}")]
+    Refused {
+        /// Why, in the host's words.
+        why: String,
+    },
+    /// What was handed in by a transaction of the host's has been settled before.
+    #[error("this was settled before")]
+    Settled,
     /// Above a limit of number.
     #[error("too many {what}: at most {most}")]
     TooMany {
@@ -95,20 +116,26 @@ impl Rejection {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoSuchRoom | Self::NoSuchMessage | Self::NoSuchMember | Self::NoSuchUser => {
-                Code::NotFound
-            }
+            Self::NoSuchRoom
+            | Self::NoSuchMessage
+            | Self::NoSuchMember
+            | Self::NoSuchUser
+            | Self::NoSuchInvite
+            | Self::NoSuchInviteLink
+            | Self::NoSuchReport => Code::NotFound,
             Self::MessageDeleted => Code::Gone,
             Self::NotJoined
             | Self::Banned { .. }
             | Self::Muted
+            | Self::Unwanted
             | Self::RoleTooLow { .. }
             | Self::NotTheAuthor
             | Self::NoSuchUpload
             | Self::LastOwner
             | Self::DirectRoom
-            | Self::Yourself => Code::Forbidden,
-            Self::ClientMsgIdReused => Code::Conflict,
+            | Self::Yourself
+            | Self::Refused { .. } => Code::Forbidden,
+            Self::ClientMsgIdReused | Self::Settled => Code::Conflict,
             Self::SlowMode { .. } => Code::RateLimited,
             Self::TooMany { .. } => Code::LimitReached,
             Self::TooLarge { .. } => Code::TooLarge,

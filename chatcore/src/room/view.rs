@@ -1,10 +1,10 @@
 //! What a store knows of the rooms that a batch of commands touches.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Access, Actor, Member, Rejection, Room};
+use super::{Access, Actor, InviteLink, Member, Rejection, Room};
 use crate::clock::Timestamp;
-use crate::id::{AttachmentId, Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, Epoch, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::log::{AttachmentRef, Body, Entry};
 
 /// All that a batch of commands needs, loaded under lock.
@@ -18,6 +18,19 @@ pub struct Views {
     pub joined_counts: HashMap<UserId, u32>,
     /// Uploads not yet in a message. One that is absent is not to be had.
     pub uploads: HashMap<AttachmentId, Upload>,
+    /// Who blocks whom.
+    pub blocks: Blocks,
+    /// Places of the inbox that still wait.
+    pub inbox: HashSet<u64>,
+}
+
+/// Who blocks whom, as far as it was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blocks {
+    /// Of the pairs asked for, those of which the first blocks the second.
+    pub pairs: BTreeSet<(UserId, UserId)>,
+    /// How many people block, of those of whom it was asked.
+    pub counts: BTreeMap<UserId, u32>,
 }
 
 /// What was done before under a name that takes effect once.
@@ -57,6 +70,8 @@ pub struct View {
     pub reactions: HashMap<MessageId, ReactionState>,
     /// Counts of messages at the places asked for.
     pub n_at: HashMap<Seq, u64>,
+    /// The links by which people come in.
+    pub invite_links: BTreeMap<InviteLinkId, InviteLink>,
 }
 
 /// A message as it stands now.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::account::{
-    Account, AccountRecord, Email, NameKey, NameKind, PasswordHash, ProfileChange,
+    Account, AccountRecord, DisplayName, Email, NameKey, NameKind, PasswordHash, ProfileChange,
 };
 use crate::id::UserId;
 
@@ -26,9 +26,12 @@ pub enum Naming {
 /// - A [`NameKey`] belongs to one account at most. The store compares keys byte by byte and decides
 ///   while it writes: of two calls that want one key, one gets it.
 /// - `generation` changes only through this trait, and only upwards.
+/// - An account that was erased stays as [`erase_account`](Self::erase_account) left it: for whatever
+///   would change it, there is no such account.
 #[async_trait]
 pub trait AccountStore: fmt::Debug + Send + Sync + 'static {
-    /// Adds an account with all of [`Account::keys`]. Names every kind that is taken.
+    /// Adds an account with all of [`Account::keys`]. Names every kind that is taken; a handle is also
+    /// taken where one of [`Account::retired_keys`] is held.
     ///
     /// The id is fresh: one that is already there is [`StoreError::Corrupt`].
     async fn create_account(&self, record: &AccountRecord) -> Result<Naming, StoreError>;
@@ -65,6 +68,11 @@ pub trait AccountStore: fmt::Debug + Send + Sync + 'static {
 
     /// Switches an account off or on, and adds 1 to its generation. Whether there is such an account.
     async fn set_disabled(&self, user: &UserId, disabled: bool) -> Result<bool, StoreError>;
+
+    /// Erases what an account says of a person: all names, the picture, the password. It is called
+    /// `shown` from then on, is switched off, of a new generation, and holds [`Account::retired_keys`]
+    /// and no other name. Whether there was such an account, not yet erased.
+    async fn erase_account(&self, user: &UserId, shown: &DisplayName) -> Result<bool, StoreError>;
 
     /// How many accounts were ever made.
     async fn count_accounts(&self) -> Result<u64, StoreError>;

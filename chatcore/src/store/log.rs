@@ -21,6 +21,8 @@ pub struct Committed {
     pub marks: Vec<(RoomId, UserId, Marks)>,
     /// Rooms that came to their end.
     pub deleted: Vec<RoomId>,
+    /// Who blocks whom now, or does so no more.
+    pub blocks: Vec<(UserId, UserId, bool)>,
 }
 
 impl Committed {
@@ -30,6 +32,7 @@ impl Committed {
         Self {
             outcomes,
             deleted: deleted.map(|room| room.id.clone()).collect(),
+            blocks: changes.blocks.into_iter().map(|((u, o), on)| (u, o, on)).collect(),
             marks: changes.members.into_iter().map(|((r, u), m)| (r, u, m.marks)).collect(),
             entries: changes.entries,
             rewritten: changes.rewritten.into_values().collect(),
@@ -112,6 +115,16 @@ pub trait LogStore: std::fmt::Debug + Send + Sync + 'static {
         id: &MessageId,
         viewer: &UserId,
     ) -> Result<Option<Message>, StoreError>;
+
+    /// Up to `limit` pinned messages after a place, oldest first, as [`messages`](Self::messages) shows
+    /// them. The cost does not depend on the length of the log.
+    async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+        viewer: &UserId,
+    ) -> Result<Vec<Message>, StoreError>;
 
     /// Up to `limit` runs before `before` in the order of commits, newest first.
     async fn runs_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<Run>, StoreError>;

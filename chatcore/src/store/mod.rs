@@ -3,10 +3,15 @@
 //! One trait per noun; [`Store`] is all of them together.
 
 mod account;
+mod admin;
 pub mod attachment;
+mod erasure;
+mod hook;
+mod inbox;
 mod log;
 pub mod memory;
 mod open;
+mod oversight;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod room;
@@ -19,12 +24,19 @@ pub mod sqlite;
 mod verification;
 
 pub use account::{AccountStore, Naming};
+pub use admin::{AdminStore, Day, Numbers};
 pub use attachment::AttachmentStore;
+pub use erasure::{Erasure, ErasureStore};
+pub use hook::{HookCursor, HookStore};
+pub use inbox::{Handed, InboxStore, Refused};
 pub use log::{Committed, LogStore, Run, Toward};
 pub use open::open;
-pub use room::{Head, RoomCounts, RoomFilter, RoomStore};
+pub use oversight::{OversightStore, Reported};
+pub use room::{Head, Retained, RoomCounts, RoomFilter, RoomStore};
 pub use search::{SearchPage, SearchStore};
 pub use session::SessionStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::host::HostWrites;
 pub use verification::VerificationStore;
 
 use std::error::Error as StdError;
@@ -71,6 +83,11 @@ pub trait Store:
     + SessionStore
     + VerificationStore
     + AttachmentStore
+    + InboxStore
+    + HookStore
+    + ErasureStore
+    + OversightStore
+    + AdminStore
 {
 }
 
@@ -82,5 +99,10 @@ impl<T> Store for T where
         + SessionStore
         + VerificationStore
         + AttachmentStore
+        + InboxStore
+        + HookStore
+        + ErasureStore
+        + OversightStore
+        + AdminStore
 {
 }

@@ -45,6 +45,7 @@ macro_rules! attachment_store_suite {
                 a_message_with_a_file_that_is_not_to_be_had_is_refused_whole,
                 a_deleted_message_releases_its_files,
                 a_deleted_room_releases_its_files,
+                files_of_what_is_too_old_go_with_the_sweep,
                 a_file_of_a_message_is_not_discarded,
             ]
         );
@@ -293,7 +294,8 @@ pub async fn what_is_not_released_is_not_forgotten(store: impl Stores) {
 }
 
 fn command(room: &RoomId, actor: &str, action: Action) -> Command {
-    Command { room: room.clone(), actor: Actor::User(user(actor)), at: Timestamp(6_000), action }
+    let actor = Actor::User(user(actor));
+    Command { room: room.clone(), actor, at: Timestamp(6_000), action, inbox: None }
 }
 
 async fn commit(store: &impl Stores, command: Command) -> Result<Outcome, Rejection> {
@@ -319,7 +321,8 @@ async fn send(
     let message_id = MessageId::derive(room, &user(sender), &client_msg_id);
     let draft = Draft::text("see").attach(files.iter().map(|id| file(id)));
     let mentions = Vec::new();
-    let send = SendAction { draft, client_msg_id, message_id: message_id.clone(), mentions };
+    let (message, original) = (message_id.clone(), None);
+    let send = SendAction { draft, client_msg_id, message_id: message, mentions, original };
     match commit(store, command(room, sender, Action::Send(send))).await? {
         Outcome::Sent { seq, .. } => Ok((message_id, seq)),
         other => panic!("a send came to {other:?}"),
@@ -396,4 +399,21 @@ pub async fn a_file_of_a_message_is_not_discarded(store: impl Stores) {
     send(&store, &room, "ann", "1", &["a"]).await.expect("it waits");
     assert!(!discard(&store, "a", "ann").await);
     assert!(found(&store, "a").await.is_some());
+}
+
+/// Those of what is kept stay, and those of other rooms.
+pub async fn files_of_what_is_too_old_go_with_the_sweep(store: impl Stores) {
+    let room = room_of(&store, "ann").await;
+    for id in ["a", "b"] {
+        waiting(&store, id, "ann").await;
+    }
+    let (_, old) = send(&store, &room, "ann", "1", &["a"]).await.expect("it waits");
+    send(&store, &room, "ann", "2", &["b"]).await.expect("it waits");
+    let expire = Action::Expire { upto: old, edited: Vec::new() };
+    let host = Command { actor: Actor::System, ..command(&room, "ann", expire) };
+    commit(&store, host).await.expect("the host may");
+    while store.sweep(1).await.expect("the store works") > 0 {}
+    assert_eq!(found(&store, "a").await, None);
+    assert_eq!(released(&store).await, [file("a")]);
+    assert!(found(&store, "b").await.is_some());
 }

@@ -1,9 +1,13 @@
 //! For tests of this crate and of stores made elsewhere: conformance suites, a clock to turn by hand.
 
 pub mod account_suite;
+pub mod admin_suite;
 pub mod attachment_suite;
 pub mod blob_suite;
+pub mod erasure_suite;
+pub mod hook_suite;
 pub mod log_suite;
+pub mod oversight_suite;
 pub mod room_suite;
 pub mod scene;
 pub mod search_suite;

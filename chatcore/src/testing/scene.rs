@@ -96,8 +96,13 @@ fn name(once: &str) -> ClientMsgId {
 impl Scene {
     /// A scene over an empty store.
     pub fn of(store: impl Rooms) -> Self {
+        Self::on(Arc::new(store))
+    }
+
+    /// A scene over an empty store that the test holds as well.
+    pub fn on(store: Arc<dyn Rooms>) -> Self {
         Self {
-            store: Arc::new(store),
+            store,
             limits: Limits::default(),
             now: Arc::new(AtomicI64::new(1_700_000_000_000)),
             names: Arc::default(),
@@ -125,7 +130,7 @@ impl Scene {
     /// A command of `who`.
     pub fn command(&self, who: &str, room: &RoomId, action: Action) -> Command {
         let actor = Actor::User(user(who));
-        Command { room: room.clone(), actor, at: self.now(), action }
+        Command { room: room.clone(), actor, at: self.now(), action, inbox: None }
     }
 
     /// A message as a command.
@@ -133,7 +138,7 @@ impl Scene {
         let client_msg_id = name(once);
         let message_id = MessageId::derive(room, &user(who), &client_msg_id);
         let mentions = draft.mentions.clone();
-        let send = SendAction { draft, client_msg_id, message_id, mentions };
+        let send = SendAction { draft, client_msg_id, message_id, mentions, original: None };
         self.command(who, room, Action::Send(send))
     }
 
@@ -240,6 +245,20 @@ impl Scene {
         let newest = Toward::Older(Seq::MAX);
         let page = self.store.messages(room, newest, 10_000, &user(viewer)).await;
         page.expect("the store works")
+    }
+
+    /// The pinned messages of a room, in pages of one.
+    pub async fn pinned(&self, room: &RoomId, viewer: &str) -> Vec<Message> {
+        let mut pinned: Vec<Message> = Vec::new();
+        loop {
+            let after = pinned.last().map_or(Seq::START, |message| message.seq);
+            let page = self.store.pinned(room, after, 1, &user(viewer)).await;
+            let page = page.expect("the store works");
+            if page.is_empty() {
+                return pinned;
+            }
+            pinned.extend(page);
+        }
     }
 
     /// A message as someone sees it.

@@ -36,7 +36,7 @@ fn text_of_others_reaches_the_terminal_as_text() {
     world.event(
         "general",
         "2",
-        Body::Room { name, topic, visibility: RoomKind::Public, slow_mode: 0 },
+        Body::Room { name, topic, visibility: RoomKind::Public, slow_mode: 0, retention: 0 },
     );
     let signal = chatcore::protocol::frame::SignalFrame {
         room: room("general"),

@@ -63,6 +63,8 @@ fn summary(name: &str, head: u64, read: u64) -> RoomSummary {
         unread: head - read,
         mentions: 0,
         slow_mode: 0,
+        pins: 0,
+        retention: 0,
     }
 }
 

@@ -188,7 +188,10 @@ fn note(model: &Model, entry: &Entry, width: usize) -> Vec<Line<'static>> {
         reason.as_ref().map(|why| format!(" ({})", text::label(why))).unwrap_or_default()
     };
     let what = match &entry.body {
-        Body::Enter {} => format!("{who} came in"),
+        Body::Enter { link: None } => format!("{who} came in"),
+        Body::Enter { link: Some(_) } => format!("{who} came in by a link"),
+        Body::Link { .. } => format!("{who} made an invite link"),
+        Body::Unlink { .. } => format!("{who} revoked an invite link"),
         Body::Leave {} => format!("{who} went"),
         Body::Invite { target } => format!("{who} asked {} in", model.name(target)),
         Body::Kick { target, reason } => {

@@ -18,7 +18,7 @@ over_every_store!(
 /// How the log's last word on `name` leaves them; `None` if it says nothing.
 async fn last_word(world: &World, room: &RoomId, name: &str) -> Option<bool> {
     world.log(room).await.iter().rev().find_map(|entry| match &entry.body {
-        Body::Enter {} if entry.user == user(name) => Some(true),
+        Body::Enter { .. } if entry.user == user(name) => Some(true),
         Body::Leave {} if entry.user == user(name) => Some(false),
         Body::Kick { target, .. } if *target == user(name) => Some(false),
         _ => None,

@@ -337,7 +337,7 @@ fn members(entries: &[Entry]) -> BTreeSet<UserId> {
     let mut members = BTreeSet::new();
     for entry in entries {
         match &entry.body {
-            Body::Enter {} => drop(members.insert(entry.user.clone())),
+            Body::Enter { .. } => drop(members.insert(entry.user.clone())),
             Body::Leave {} => drop(members.remove(&entry.user)),
             Body::Kick { target, .. } | Body::Ban { target, .. } => drop(members.remove(target)),
             _ => {}

@@ -31,6 +31,14 @@ impl Call {
             | Request::History { .. }
             | Request::Search(_)
             | Request::Members { .. }
+            | Request::Pins { .. }
+            | Request::Readers { .. }
+            | Request::InviteLinks { .. }
+            | Request::Invitation(_)
+            | Request::AcceptInvite(_)
+            | Request::Block { .. }
+            | Request::Unblock { .. }
+            | Request::Blocks(_)
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

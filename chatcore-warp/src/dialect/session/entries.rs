@@ -73,7 +73,7 @@ impl Scribe {
         let (m, act) = match &entry.body {
             Body::Message { deleted_at: Some(_), .. } => return None,
             Body::Message { text, attachments, .. } => (self.text(text, attachments), MESSAGE),
-            Body::Enter {} => ("".into(), "enter"),
+            Body::Enter { .. } => ("".into(), "enter"),
             Body::Leave {} => ("".into(), "leave"),
             _ => return None,
         };

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use super::{Accounts, settle};
 use crate::account::names::ParsedName;
 use crate::account::password::Checked;
@@ -48,6 +50,17 @@ impl Accounts {
     /// [`Invalid`](AccountError::Invalid) for a password that is too long to be one;
     /// [`RateLimited`](AccountError::RateLimited).
     pub async fn login(&self, login: Login) -> Result<SignedIn, AccountError> {
+        let done = self.try_login(login).await;
+        if done.as_ref().is_err_and(|error| {
+            use AccountError::{Internal, Store};
+            !matches!(error, Store(_) | Internal)
+        }) {
+            self.inner.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        done
+    }
+
+    async fn try_login(&self, login: Login) -> Result<SignedIn, AccountError> {
         let Login { name, password, session, disclosure } = login;
         bound(&password, "password")?;
         let name = name.parse();

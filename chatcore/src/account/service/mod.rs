@@ -1,6 +1,7 @@
 //! The account module's one door, split by what is done behind it.
 
 mod confirm;
+mod erase;
 mod login;
 mod profile;
 mod register;
@@ -10,6 +11,7 @@ mod sessions;
 mod tests;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -138,6 +140,7 @@ struct Inner {
     templates: Templates,
     live: SessionCache,
     listener: OnceLock<Arc<dyn RevocationListener>>,
+    refused: AtomicU64,
 }
 
 impl Accounts {
@@ -151,6 +154,7 @@ impl Accounts {
             templates: Templates::new(&settings.product, &settings.confirm_link),
             live: SessionCache::new(settings.session_cache, settings.session_recheck),
             listener: OnceLock::new(),
+            refused: AtomicU64::new(0),
             parts,
             settings,
         };
@@ -160,6 +164,11 @@ impl Accounts {
     /// Has `listener` told of each revocation from now on. There can be one; whether it was taken.
     pub fn listen(&self, listener: Arc<dyn RevocationListener>) -> bool {
         self.inner.listener.set(listener).is_ok()
+    }
+
+    /// Logins that this node has refused since it started, for whatever reason but a fault of its own.
+    pub fn logins_refused(&self) -> u64 {
+        self.inner.refused.load(Ordering::Relaxed)
     }
 
     /// Removes sessions, tickets and codes that have expired; returns how many. Call it now and then.

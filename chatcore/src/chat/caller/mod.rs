@@ -1,10 +1,16 @@
 //! What someone does with rooms.
 
+mod blocks;
+mod export;
+mod invites;
+mod oversight;
 mod read;
+mod readers;
 mod search;
 
-use std::sync::PoisonError;
-
+pub use export::{Export, Exported};
+pub use invites::{Invitation, InviteLinkSummary, MadeInviteLink};
+pub use readers::Readers;
 pub use search::{Hit, SearchQuery, SearchResult};
 
 use super::mentions::mentioned_handles;
@@ -12,11 +18,10 @@ use super::{Chat, Pending};
 use crate::clock::Timestamp;
 use crate::error::{Error, Invalid};
 use crate::hub::Signal;
-use crate::id::{ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId, random_string};
+use crate::id::{ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId};
 use crate::log::{Draft, check_emoji, check_text};
 use crate::room::{
-    Action, Actor, Command, MemberAction, NewRoom, Outcome, Rejection, RoomKind, RoomUpdate,
-    SendAction,
+    Action, Actor, Command, MemberAction, NewRoom, Outcome, Rejection, RoomUpdate, SendAction,
 };
 
 /// Someone acting on a chat; see [`Chat::as_user`] and [`Chat::as_system`].
@@ -85,18 +90,18 @@ impl Caller {
             actor: self.actor.clone(),
             at: self.chat.inner.clock.now(),
             action,
+            inbox: None,
         };
-        let committer = self.chat.inner.committer.read().unwrap_or_else(PoisonError::into_inner);
-        committer.as_ref().ok_or(Error::Unavailable)?.submit(command)
+        match &self.chat.inner.judge {
+            Some(judge) => self.chat.submit_judged(judge, command),
+            None => self.chat.inner.submit(command),
+        }
     }
 
     /// Counts one deed against the user's rate.
     fn take_turn(&self) -> Result<(), Error> {
         let Actor::User(user) = &self.actor else { return Ok(()) };
-        if *user == UserId::system() {
-            // Whoever made this id let someone choose the host's own name.
-            return Err(Invalid::new("user", "this user id is the host's own").into());
-        }
+        self.actor.check()?;
         let turns = &self.chat.inner.turns;
         turns.check(user).map_err(|e| Error::RateLimited { retry_after: e.retry_after })
     }
@@ -117,14 +122,7 @@ impl Caller {
     pub async fn create_room(&self, new: NewRoom) -> Result<Created, Error> {
         new.check(&self.chat.inner.limits)?;
         self.chat.inner.check_known(&new.members).await?;
-        let room = match (new.kind, new.members.first(), &self.actor) {
-            (RoomKind::Direct, Some(other), Actor::User(user)) if other == user => {
-                return Err(Rejection::Yourself.into());
-            }
-            (RoomKind::Direct, Some(other), Actor::User(user)) => RoomId::direct(user, other),
-            (RoomKind::Direct, ..) => return Err(Rejection::DirectRoom.into()),
-            _ => RoomId::random(&*self.chat.inner.random),
-        };
+        let room = new.id_for(&self.actor, &*self.chat.inner.random)?;
         self.create_as(room, new).await
     }
 
@@ -208,14 +206,10 @@ impl Caller {
         draft: Draft,
         named: Vec<UserId>,
     ) -> Result<Pending, Error> {
-        let client_msg_id = match draft.client_msg_id.clone() {
-            Some(id) => id,
-            None => ClientMsgId::parse(&random_string::<16>(&*self.chat.inner.random))?,
-        };
-        let message_id = MessageId::derive(room, &self.actor.id(), &client_msg_id);
-        let most = self.chat.inner.limits.mentions;
-        let mentions = draft.mentions.iter().cloned().chain(named).take(most).collect();
-        self.submit(room, Action::Send(SendAction { draft, client_msg_id, message_id, mentions }))
+        let mut send = SendAction::new(room, &self.actor, draft, &*self.chat.inner.random)?;
+        send.mentions.extend(named);
+        send.mentions.truncate(self.chat.inner.limits.mentions);
+        self.submit(room, Action::Send(send))
     }
 
     /// Changes the text of one's own message.

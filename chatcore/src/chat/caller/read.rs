@@ -62,8 +62,9 @@ impl Caller {
     pub async fn readable_attachment(&self, id: &AttachmentId) -> Result<Attachment, Error> {
         let file = self.chat.attachments().get(id).await?;
         let allowed = match (&file.usage, &self.actor) {
-            (Usage::Message { room, .. }, _) => match self.may_read(room).await {
-                Ok(()) => true,
+            (Usage::Message { room, seq }, _) => match self.reach(room, Access::Read).await {
+                // What is too old to be read is gone, also before it is swept.
+                Ok((known, ..)) => *seq > known.floor_seq,
                 Err(Error::Rejected(_)) => false,
                 Err(other) => return Err(other),
             },
@@ -115,7 +116,7 @@ impl Caller {
         Ok(members.into_iter().map(MemberSummary::from).collect())
     }
 
-    pub(super) fn check_page(&self, limit: u32) -> Result<(), Invalid> {
+    pub(in crate::chat) fn check_page(&self, limit: u32) -> Result<(), Invalid> {
         let most = self.chat.inner.limits.page;
         if (1..=most).contains(&limit) {
             Ok(())
@@ -190,6 +191,22 @@ impl Caller {
         Ok(page)
     }
 
+    /// Up to `limit` pinned messages that stand after `after`, oldest first.
+    ///
+    /// # Errors
+    /// As [`may_read`](Self::may_read); [`Invalid`] for a limit out of bounds.
+    pub async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Message>, Error> {
+        self.check_page(limit)?;
+        let pinned = self.chat.inner.store.pinned(room, after, limit, &self.viewer()).await?;
+        self.may_read(room).await?;
+        Ok(pinned)
+    }
+
     /// One message.
     ///
     /// # Errors
@@ -226,7 +243,9 @@ impl Caller {
     /// As [`may_read`](Self::may_read).
     pub async fn resume(&self, room: &RoomId, cursor: Option<&Cursor>) -> Result<Resume, Error> {
         let (room, member, access) = self.reach(room, Access::Read).await?;
+        let barred = member.as_ref().is_some_and(|member| member.barred);
         let marks = member.filter(|m| m.joined()).map(|m| m.marks);
-        Ok(Resume::new(&room, &self.chat.inner.epoch, cursor, access, marks))
+        let resume = Resume::new(&room, &self.chat.inner.epoch, cursor, access, marks);
+        Ok(Resume { barred, ..resume })
     }
 }

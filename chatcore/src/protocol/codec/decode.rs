@@ -79,6 +79,24 @@ fn request(op: &str, mut f: Fields) -> Result<Option<Request>, FieldError> {
         "send" => Request::Send { room: f.take("room")?, body: f.rest()? },
         "history" => Request::History { room: f.take("room")?, body: f.rest()? },
         "members" => Request::Members { room: f.take("room")?, body: f.rest()? },
+        "create_invite_link" => {
+            Request::CreateInviteLink { room: f.take("room")?, body: f.rest()? }
+        }
+        "invite_links" => Request::InviteLinks { room: f.last("room")? },
+        "revoke_invite_link" => {
+            Request::RevokeInviteLink { room: f.take("room")?, link: f.last("link")? }
+        }
+        "invitation" => Request::Invitation(f.rest()?),
+        "accept_invite" => Request::AcceptInvite(f.rest()?),
+        "block" => Request::Block { user: f.last("user")? },
+        "unblock" => Request::Unblock { user: f.last("user")? },
+        "blocks" => Request::Blocks(f.rest()?),
+        "pins" => Request::Pins { room: f.take("room")?, body: f.rest()? },
+        "readers" => Request::Readers {
+            room: f.take("room")?,
+            message_id: f.take("message_id")?,
+            body: f.rest()?,
+        },
         "search" => Request::Search(f.rest()?),
         "mark_read" => Request::MarkRead { room: f.take("room")?, body: f.rest()? },
         "member" => {

@@ -3,10 +3,13 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::chat::{Created, Left, MemberSummary, RoomSummary, SearchResult, Sent};
+use crate::chat::{
+    Created, Invitation, InviteLinkSummary, Left, MadeInviteLink, MemberSummary, Readers,
+    RoomSummary, SearchResult, Sent,
+};
 use crate::clock::Timestamp;
 use crate::id::{Epoch, RoomId, Seq, UserId};
-use crate::log::HistoryPage;
+use crate::log::{HistoryPage, Message};
 
 /// The fields of a `result`, beside its `id`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,9 +19,9 @@ use crate::log::HistoryPage;
 pub enum Answer {
     /// To `send`, `edit` and `delete`.
     Sent(Sent),
-    /// To `react`, `unreact`, `pin`, `unpin`, `update_room` and `member`.
+    /// To `react`, `unreact`, `pin`, `unpin`, `update_room`, `member` and `revoke_invite_link`.
     Changed(Changed),
-    /// To `create_room` and `enter`.
+    /// To `create_room`, `enter` and `accept_invite`.
     Room(Created),
     /// To `leave`.
     Left(Left),
@@ -28,13 +31,25 @@ pub enum Answer {
     History(HistoryPage),
     /// To `members`.
     Members(MemberList),
+    /// To `pins`.
+    Pins(PinList),
+    /// To `readers`.
+    Readers(Readers),
+    /// To `create_invite_link`.
+    InviteLink(MadeInviteLink),
+    /// To `invite_links`.
+    InviteLinks(InviteLinkList),
+    /// To `invitation`.
+    Invitation(Invitation),
+    /// To `blocks`.
+    Blocks(BlockList),
     /// To `search`.
     Found(SearchResult),
     /// To `subscribe`.
     Subscribed(Subscribed),
     /// To `auth`.
     Renewed(TokenRenewed),
-    /// To `unsubscribe` and `mark_read`: nothing more to say.
+    /// To `unsubscribe`, `mark_read`, `block` and `unblock`: nothing more to say.
     Done {},
 }
 
@@ -56,6 +71,18 @@ impl<'de> Deserialize<'de> for Answer {
             read(fields, Self::Subscribed)
         } else if has("hits") {
             read(fields, Self::Found)
+        } else if has("code") {
+            read(fields, Self::InviteLink)
+        } else if has("blocks") {
+            read(fields, Self::Blocks)
+        } else if has("links") {
+            read(fields, Self::InviteLinks)
+        } else if has("name") {
+            read(fields, Self::Invitation)
+        } else if has("pinned") {
+            read(fields, Self::Pins)
+        } else if has("readers") {
+            read(fields, Self::Readers)
         } else if has("messages") {
             read(fields, Self::History)
         } else if has("members") {
@@ -90,6 +117,9 @@ pub struct Changed {
 pub struct RoomList {
     /// The rooms, in the order of their ids.
     pub rooms: Vec<RoomSummary>,
+    /// On the first page: everyone whom the caller blocks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<UserId>,
     /// There may be more: ask again with this as `after`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<RoomId>,
@@ -112,6 +142,54 @@ impl MemberList {
         let full = members.len() >= limit as usize;
         let next = members.last().filter(|_| full).map(|member| member.user.clone());
         Self { members, next }
+    }
+}
+
+/// Links by which people come into a room, and that are good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InviteLinkList {
+    /// In the order of their ids.
+    pub links: Vec<InviteLinkSummary>,
+}
+
+/// People whom the caller blocks. Their messages in rooms of several come all the same: it is for a
+/// client to hide them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BlockList {
+    /// In the order of their ids.
+    pub blocks: Vec<UserId>,
+    /// There may be more: ask again with this as `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+}
+
+impl BlockList {
+    /// A page of at most `limit`: one that is not full is the last.
+    pub fn page(blocks: Vec<UserId>, limit: u32) -> Self {
+        let next = blocks.last().filter(|_| blocks.len() >= limit as usize).cloned();
+        Self { blocks, next }
+    }
+}
+
+/// Pinned messages of a room, as they stand now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PinList {
+    /// In the order of the log, the oldest first.
+    pub pinned: Vec<Message>,
+    /// There may be more: ask again with this as `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Seq>,
+}
+
+impl PinList {
+    /// A page of at most `limit`: one that is not full is the last.
+    pub fn page(pinned: Vec<Message>, limit: u32) -> Self {
+        let full = pinned.len() >= limit as usize;
+        let next = pinned.last().filter(|_| full).map(|message| message.seq);
+        Self { pinned, next }
     }
 }
 

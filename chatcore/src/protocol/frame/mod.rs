@@ -9,17 +9,20 @@ mod server;
 
 use std::fmt;
 
-pub use answer::{Answer, Changed, MarkState, MemberList, RoomList, Subscribed, TokenRenewed};
+pub use answer::{
+    Answer, BlockList, Changed, InviteLinkList, MarkState, MemberList, PinList, RoomList,
+    Subscribed, TokenRenewed,
+};
 pub use client::{Ack, ClientFrame, Hello, Ping, Signal, Token};
 pub use file::{DownloadRequest, FileAnswer, FileRequest, UploadRequest};
 pub use received::{Event, Received, UnknownEntry};
 pub use request::{
-    CreateRoom, Delete, Edit, History, MarkRead, MemberChange, MemberVerb, Members, Request, Rooms,
-    Search, Send, UpdateRoom,
+    Blocks, CreateInviteLink, CreateRoom, Delete, Edit, History, MarkRead, MemberChange,
+    MemberVerb, Members, Pins, Request, Rooms, Search, Send, UpdateRoom, UseInvite,
 };
 pub use server::{
-    AuthExpiring, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame, MembershipFrame, Pong,
-    Resumed, ServerFrame, SignalFrame, StreamFrame, TicketFrame, Welcome,
+    AuthExpiring, BlockFrame, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame,
+    MembershipFrame, Pong, Resumed, ServerFrame, SignalFrame, StreamFrame, TicketFrame, Welcome,
 };
 
 use crate::id::Seq;

@@ -113,7 +113,8 @@ impl Received {
 }
 
 /// The ops of [`ServerFrame`].
-const OPS: [&str; 11] = [
+const OPS: [&str; 12] = [
+    "block",
     "welcome",
     "result",
     "error",

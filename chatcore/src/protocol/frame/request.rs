@@ -7,9 +7,9 @@ use super::Token;
 use crate::chat::SearchQuery;
 use crate::clock::Timestamp;
 use crate::error::Invalid;
-use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
+use crate::id::{AttachmentId, ClientMsgId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::log::{Cursor, Draft, HistoryQuery};
-use crate::room::{MemberAction, NewRoom, Role, RoomKind, RoomUpdate};
+use crate::room::{InviteCode, MemberAction, NewInviteLink, NewRoom, Role, RoomKind, RoomUpdate};
 
 /// What a frame with an `id` asks for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -135,6 +135,60 @@ pub enum Request {
         #[serde(flatten)]
         body: Members,
     },
+    /// Lists the pinned messages of a room.
+    Pins {
+        /// Of which room.
+        room: RoomId,
+        /// Which of them.
+        #[serde(flatten)]
+        body: Pins,
+    },
+    /// Lists who has read a message.
+    Readers {
+        /// In which room.
+        room: RoomId,
+        /// Which message.
+        message_id: MessageId,
+        /// Which of them.
+        #[serde(flatten)]
+        body: Members,
+    },
+    /// Makes a link by which people come into a room.
+    CreateInviteLink {
+        /// Which room.
+        room: RoomId,
+        /// For how long, and for how many.
+        #[serde(flatten)]
+        body: CreateInviteLink,
+    },
+    /// Lists the links by which people come into a room.
+    InviteLinks {
+        /// Which room.
+        room: RoomId,
+    },
+    /// Revokes such a link.
+    RevokeInviteLink {
+        /// Of which room.
+        room: RoomId,
+        /// Which.
+        link: InviteLinkId,
+    },
+    /// Asks where such a link leads.
+    Invitation(UseInvite),
+    /// Comes into a room by such a link.
+    AcceptInvite(UseInvite),
+    /// Blocks someone.
+    Block {
+        /// Whom.
+        user: UserId,
+    },
+    /// Blocks someone no more.
+    Unblock {
+        /// Whom.
+        user: UserId,
+    },
+    /// Lists whom the caller blocks.
+    Blocks(Blocks),
     /// Moves the caller's read mark forward.
     MarkRead {
         /// Of which room.
@@ -218,6 +272,9 @@ pub struct UpdateRoom {
     /// Seconds between one message of a member and the next, from now on; 0 ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_mode: Option<u32>,
+    /// Seconds after which messages are removed, from 3,600 to 315,360,000; 0: as the server has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<u32>,
 }
 
 /// A message to be sent.
@@ -305,6 +362,64 @@ pub struct Members {
     /// Those with an id above this one: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<UserId>,
+    /// At most how many; without one, 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub limit: Option<u32>,
+}
+
+/// A link by which people come into a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateInviteLink {
+    /// From when on it lets nobody in; without one, a day from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// How many may come by it; without a number, as many as the room holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub uses: Option<u32>,
+}
+
+impl From<CreateInviteLink> for NewInviteLink {
+    fn from(create: CreateInviteLink) -> Self {
+        let CreateInviteLink { expires_at, uses } = create;
+        Self { expires_at, uses }
+    }
+}
+
+/// What shows that one is invited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UseInvite {
+    /// The code of an invite link.
+    pub code: InviteCode,
+}
+
+/// Which of those whom the caller blocks to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// Those with an id above this one: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<UserId>,
+    /// At most how many; without one, 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub limit: Option<u32>,
+}
+
+/// Which pinned messages of a room to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    /// Those that stand after this place: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Seq>,
     /// At most how many; without one, 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
@@ -404,8 +519,8 @@ impl From<CreateRoom> for NewRoom {
 
 impl From<UpdateRoom> for RoomUpdate {
     fn from(update: UpdateRoom) -> Self {
-        let UpdateRoom { name, topic, kind, slow_mode } = update;
-        Self { name, topic, kind, slow_mode }
+        let UpdateRoom { name, topic, kind, slow_mode, retention } = update;
+        Self { name, topic, kind, slow_mode, retention }
     }
 }
 

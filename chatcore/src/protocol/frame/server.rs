@@ -47,6 +47,8 @@ pub enum ServerFrame {
     Mark(MarkFrame),
     /// The caller's own standing in a room changed.
     Membership(MembershipFrame),
+    /// The caller has blocked someone, or does so no more.
+    Block(BlockFrame),
     /// Entries of a room are not coming; subscribe again to catch up.
     Gap(Gap),
     /// Over QUIC: the first frame of a room's stream.
@@ -222,6 +224,16 @@ pub struct MembershipFrame {
     pub room: RoomId,
     /// What it is now.
     pub state: Membership,
+}
+
+/// Someone whom the caller has blocked, or blocks no more; to all of their own connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BlockFrame {
+    /// Who.
+    pub user: UserId,
+    /// Whether they are blocked.
+    pub on: bool,
 }
 
 /// A subscription has lost its place and sends nothing more until it is made anew.

@@ -8,7 +8,8 @@ use crate::id::{DeviceId, Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Cursor;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::{
-    Answer, GapReason, MarkFrame, MarkState, Request, ServerFrame, Signal, SignalFrame, Token,
+    Answer, BlockFrame, GapReason, MarkFrame, MarkState, Request, ServerFrame, Signal, SignalFrame,
+    Token,
 };
 
 /// What is to be done next.
@@ -165,6 +166,8 @@ pub enum Notice {
     Mark(MarkFrame),
     /// Someone signals.
     Signal(SignalFrame),
+    /// The client has blocked someone, or does so no more.
+    Block(BlockFrame),
     /// A subscription cannot go on where it was.
     Lost {
         /// Which.

@@ -259,7 +259,8 @@ impl Session {
             Notice::Signal(signal) if self.follows(&signal.room) => {
                 self.send(ServerFrame::Signal(signal));
             }
-            Notice::Mark(_) | Notice::Signal(_) => {}
+            Notice::Block(block) if self.is_open() => self.send(ServerFrame::Block(block)),
+            Notice::Mark(_) | Notice::Signal(_) | Notice::Block(_) => {}
             Notice::Lost { slot, epoch, head_seq, reason } => {
                 self.gap(slot, epoch, head_seq, reason);
             }

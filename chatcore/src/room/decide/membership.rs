@@ -1,12 +1,16 @@
 //! Making, entering, leaving, and how far members are.
 
 use super::{Case, Decision, Outcome, Story};
-use crate::id::{RoomId, Seq, UserId};
+use crate::id::{InviteLinkId, RoomId, Seq, UserId};
 use crate::log::Body;
 use crate::room::view::banned;
 use crate::room::{Access, Actor, Member, NewRoom, Rejection, Role, Room, RoomKind, Standing};
 
 pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejection> {
+    let barred = new.kind == RoomKind::Direct && case.view.member(&case.actor().id()).barred;
+    if barred || new.members.iter().any(|user| case.is_blocked_by(user)) {
+        return Err(Rejection::Unwanted);
+    }
     if let Some(room) = &case.view.room
         && room.deleted_at.is_none()
     {
@@ -27,6 +31,7 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
         owners: 0,
         pins: 0,
         slow_mode: 0,
+        retention: 0,
         deleted_at: None,
     });
     story.append(Body::Room {
@@ -34,16 +39,17 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
         topic: story.room.topic.clone(),
         visibility: story.room.kind,
         slow_mode: 0,
+        retention: 0,
     });
     if let Actor::User(user) = case.actor() {
-        join(case, &mut story, user, Role::Owner)?;
+        join(case, &mut story, user, Role::Owner, None)?;
     }
     for user in &new.members {
         if story.author == *user {
             return Err(Rejection::Yourself);
         }
         if new.kind == RoomKind::Direct {
-            join(case, &mut story, user, Role::Owner)?;
+            join(case, &mut story, user, Role::Owner, None)?;
         } else if !story.changes.members.contains_key(&(story.id(), user.clone())) {
             story.append(Body::Invite { target: user.clone() });
             let mut member = case.view.member(user);
@@ -70,7 +76,7 @@ fn reopen(case: &Case<'_>, room: &Room, new: &NewRoom) -> Result<Decision, Rejec
     let mut story = case.story(room.clone());
     for user in std::iter::once(case.user()?).chain(&new.members) {
         if !case.view.member(user).joined() {
-            join(case, &mut story, user, Role::Owner)?;
+            join(case, &mut story, user, Role::Owner, None)?;
         }
     }
     let outcome = Outcome::Entered { head_seq: story.room.head_seq, created: false };
@@ -93,16 +99,18 @@ pub(super) fn enter(case: &Case<'_>) -> Result<Decision, Rejection> {
     let mut story = case.story(room.clone());
     // A kept room belongs to the host; any other has an owner as long as it has members.
     let role = if room.members == 0 && !room.keep { Role::Owner } else { Role::Member };
-    join(case, &mut story, user, role)?;
+    join(case, &mut story, user, role, None)?;
     let outcome = Outcome::Entered { head_seq: story.room.head_seq, created: false };
     Ok(story.end(outcome))
 }
 
-fn join(
+/// Brings `user` in, by a link where they came by one.
+pub(super) fn join(
     case: &Case<'_>,
     story: &mut Story<'_>,
     user: &UserId,
     role: Role,
+    link: Option<InviteLinkId>,
 ) -> Result<(), Rejection> {
     if story.room.members >= case.limits.members {
         let most = u64::from(case.limits.members);
@@ -112,7 +120,7 @@ fn join(
         let most = u64::from(case.limits.rooms);
         return Err(Rejection::TooMany { what: "rooms that one is in", most });
     }
-    let seq = story.append_as(user.clone(), Body::Enter {}, None);
+    let seq = story.append_as(user.clone(), Body::Enter { link }, None);
     let mut member = case.view.member(user);
     member.standing = Standing::Joined;
     member.role = role;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::{Case, Decision, Outcome, Story};
 use crate::id::{ClientMsgId, MessageId};
 use crate::log::{AttachmentRef, Body, Entry, Fingerprint, fingerprint};
+use crate::oversight::Act;
 use crate::room::{Actor, Member, PriorSend, ReactionCount, Rejection, Role, Room, SendAction};
 
 pub(super) fn send(case: &Case<'_>, send: &SendAction) -> Result<Decision, Rejection> {
-    let fingerprint = send.draft.fingerprint();
+    let fingerprint = send.original.unwrap_or_else(|| send.draft.fingerprint());
     // What took effect stays so even for one who may not write any more, but not for one who must
     // not know of the room.
     let room = case.view.access(case.actor(), case.now())?.0;
@@ -221,6 +222,9 @@ pub(super) fn delete(
         story.room.pins -= 1;
         story.changes.pins.insert((room.id.clone(), entry.seq), false);
     }
+    if matches!(case.actor(), Actor::User(user) if *user != entry.user) {
+        story.note(Act::DeleteMessage, entry.user.clone()).message = Some(message.clone());
+    }
     let body = Body::Delete { message_id: message.clone() };
     story.append_as(story.author.clone(), body, Some(client_msg_id.clone()));
     Ok(remember(story, key, print, message.clone(), 0))
@@ -247,18 +251,46 @@ pub(super) fn react(
         let most = u64::from(case.limits.reactions);
         return Err(Rejection::TooMany { what: "different reactions to this message", most });
     }
+    Ok(give(case, room, entry, emoji, on))
+}
+
+/// Takes a reaction of the actor's back, whether or not they are in the room, and whether or not the
+/// message is deleted.
+pub(super) fn retract(
+    case: &Case<'_>,
+    message: &MessageId,
+    emoji: &str,
+) -> Result<Decision, Rejection> {
+    let room = case.view.room.as_ref().filter(|room| room.deleted_at.is_none());
+    let room = room.ok_or(Rejection::NoSuchRoom)?;
+    let entry = &case.view.message(message)?.entry;
+    let held = (emoji.to_owned(), case.actor().id());
+    if case.view.reactions.get(message).is_some_and(|known| known.held.contains(&held)) {
+        Ok(give(case, room, entry, emoji, false))
+    } else {
+        Ok(case.unchanged(room))
+    }
+}
+
+/// Adds (`on`) or takes back a reaction that is not there, or is.
+fn give(case: &Case<'_>, room: &Room, message: &Entry, emoji: &str, on: bool) -> Decision {
+    let author = case.actor().id();
+    let message_id = message.body.message_id();
+    let known = message_id.and_then(|id| case.view.reactions.get(id));
+    let given = known.and_then(|known| known.counts.get(emoji)).copied();
+    let count = given.map_or(0, |given| given.count);
     let count = if on { count + 1 } else { count.saturating_sub(1) };
     let mut story = case.story(room.clone());
-    let (id, seq, message_id) = (room.id.clone(), entry.seq, message.clone());
-    let at = story.append(if on {
-        Body::React { message_id, emoji: emoji.to_owned() }
-    } else {
-        Body::Unreact { message_id, emoji: emoji.to_owned() }
-    });
+    let (id, seq) = (room.id.clone(), message.seq);
+    let at = match message_id.cloned() {
+        Some(message_id) if on => story.append(Body::React { message_id, emoji: emoji.to_owned() }),
+        Some(message_id) => story.append(Body::Unreact { message_id, emoji: emoji.to_owned() }),
+        None => return case.unchanged(room),
+    };
     let count = ReactionCount { count, first: given.map_or(at, |given| given.first) };
     story.changes.reactions.insert((id.clone(), seq, emoji.to_owned(), author), on);
     story.changes.reaction_counts.insert((id, seq, emoji.to_owned()), count);
-    Ok(story.done())
+    story.done()
 }
 
 pub(super) fn pin(case: &Case<'_>, message: &MessageId, on: bool) -> Result<Decision, Rejection> {

@@ -1,5 +1,7 @@
 //! The rules: what becomes of a command, given what is known of the room.
 
+mod blocking;
+mod invite_links;
 mod membership;
 mod message;
 mod moderation;
@@ -11,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry};
+use crate::oversight::{Act, AuditRecord};
 
 /// What a command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +80,15 @@ pub(super) fn decide(
         }
         Action::Delete { message, client_msg_id } => message::delete(&case, message, client_msg_id),
         Action::React { message, emoji, on } => message::react(&case, message, emoji, *on),
+        Action::Retract { message, emoji } => message::retract(&case, message, emoji),
         Action::Pin { message, on } => message::pin(&case, message, *on),
         Action::Member { target, what } => moderation::act(&case, target, what),
+        Action::AddInviteLink(link) => invite_links::add(&case, link),
+        Action::RevokeInviteLink(link) => invite_links::revoke(&case, link),
+        Action::EnterByLink(hash) => invite_links::enter(&case, hash),
+        Action::Block { target, on } => blocking::block(&case, target, *on),
         Action::Update(update) => moderation::update(&case, update),
+        Action::Expire { upto, edited } => moderation::expire(&case, *upto, edited),
         Action::Mark { read, delivered } => membership::mark(&case, *read, *delivered),
     }
 }
@@ -117,14 +126,20 @@ impl Case<'_> {
     /// The room, which the actor must be in and allowed to write to.
     fn writable(&self) -> Result<&Room, Rejection> {
         let room = self.joined()?;
-        let muted = match self.actor() {
-            Actor::User(user) => self.view.member(user).muted_until,
-            Actor::System => None,
-        };
-        match muted {
+        let Actor::User(user) = self.actor() else { return Ok(room) };
+        let member = self.view.member(user);
+        if member.barred {
+            return Err(Rejection::Unwanted);
+        }
+        match member.muted_until {
             Some(until) if self.now() < until => Err(Rejection::Muted),
             _ => Ok(room),
         }
+    }
+
+    /// Whether `user` has blocked the actor.
+    fn is_blocked_by(&self, user: &UserId) -> bool {
+        self.views.blocks.pairs.contains(&(user.clone(), self.actor().id()))
     }
 
     /// Starts collecting what happens to `room`.
@@ -181,6 +196,15 @@ impl Story<'_> {
             body,
         });
         seq
+    }
+
+    /// Notes that the actor did something to `target`.
+    fn note(&mut self, act: Act, target: UserId) -> &mut AuditRecord {
+        let record = AuditRecord::new(self.at, self.author.clone(), act);
+        let room = Some(self.room.id.clone());
+        self.changes.audit.push(AuditRecord { room, target: Some(target), ..record });
+        let last = self.changes.audit.len() - 1;
+        &mut self.changes.audit[last]
     }
 
     fn put(&mut self, member: Member) {

@@ -3,8 +3,9 @@
 use super::membership::depart;
 use super::{Case, Decision};
 use crate::clock::Timestamp;
-use crate::id::UserId;
+use crate::id::{MessageId, Seq, UserId};
 use crate::log::Body;
+use crate::oversight::Act;
 use crate::room::{Actor, Member, MemberAction, Rejection, Role, RoomKind, RoomUpdate, Standing};
 
 pub(super) fn act(
@@ -21,7 +22,7 @@ pub(super) fn act(
     }
     let mut member = case.view.member(target);
     let mut story = case.story(room.clone());
-    let target = target.clone();
+    let (target, subject) = (target.clone(), target.clone());
     match what {
         MemberAction::Invite => {
             // In a public room anyone may ask anyone; a private one is the moderators' to open.
@@ -33,6 +34,7 @@ pub(super) fn act(
                 Standing::Banned { until } if member.banned(case.now()) => {
                     return Err(Rejection::Banned { until });
                 }
+                _ if case.is_blocked_by(&target) => return Err(Rejection::Unwanted),
                 _ => member.standing = Standing::Invited,
             }
             story.append(Body::Invite { target });
@@ -98,7 +100,23 @@ pub(super) fn act(
             story.put(member);
         }
     }
+    note(&mut story, subject, what);
     Ok(story.done())
+}
+
+/// Keeps what was done for those who look after it. That someone was asked in is nobody's complaint.
+fn note(story: &mut super::Story<'_>, target: UserId, what: &MemberAction) {
+    let (act, new_role, ends, why) = match what {
+        MemberAction::Invite => return,
+        MemberAction::Kick { reason } => (Act::Kick, None, None, reason.clone()),
+        MemberAction::Ban { until, reason } => (Act::Ban, None, *until, reason.clone()),
+        MemberAction::Unban => (Act::Unban, None, None, None),
+        MemberAction::Mute { until, reason } => (Act::Mute, None, *until, reason.clone()),
+        MemberAction::Unmute => (Act::Unmute, None, None, None),
+        MemberAction::Role(role) => (Act::Role, Some(*role), None, None),
+    };
+    let record = story.note(act, target);
+    (record.role, record.until, record.reason) = (new_role, ends, why);
 }
 
 fn remove(case: &Case<'_>, story: &mut super::Story<'_>, mut member: Member, to: Standing) {
@@ -115,7 +133,7 @@ fn role(case: &Case<'_>) -> Option<Role> {
     }
 }
 
-fn require(case: &Case<'_>, needs: Role) -> Result<(), Rejection> {
+pub(super) fn require(case: &Case<'_>, needs: Role) -> Result<(), Rejection> {
     match role(case) {
         Some(role) if role < needs => Err(Rejection::RoleTooLow { needs }),
         _ => Ok(()),
@@ -152,6 +170,7 @@ pub(super) fn update(case: &Case<'_>, update: &RoomUpdate) -> Result<Decision, R
         None => {}
     }
     story.room.slow_mode = update.slow_mode.unwrap_or(room.slow_mode);
+    story.room.retention = update.retention.unwrap_or(room.retention);
     if story.room == *room {
         return Ok(case.unchanged(room));
     }
@@ -160,6 +179,29 @@ pub(super) fn update(case: &Case<'_>, update: &RoomUpdate) -> Result<Decision, R
         topic: story.room.topic.clone(),
         visibility: story.room.kind,
         slow_mode: story.room.slow_mode,
+        retention: story.room.retention,
     });
+    Ok(story.done())
+}
+
+/// Raises the floor. Whatever stands below it, a sweep removes.
+pub(super) fn expire(
+    case: &Case<'_>,
+    upto: Seq,
+    edited: &[MessageId],
+) -> Result<Decision, Rejection> {
+    let room = case.joined()?;
+    if case.actor() != &Actor::System {
+        return Err(Rejection::RoleTooLow { needs: Role::Owner });
+    }
+    let upto = upto.min(room.head_seq);
+    if upto <= room.floor_seq {
+        return Ok(case.unchanged(room));
+    }
+    let mut story = case.story(room.clone());
+    story.room.floor_seq = upto;
+    story.append(Body::Expire { upto });
+    let edited = edited.iter().map(|message| (room.id.clone(), message.clone()));
+    story.changes.emptied.extend(edited);
     Ok(story.done())
 }

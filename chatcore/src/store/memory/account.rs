@@ -1,10 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 
 use super::{MemoryStore, lock};
 use crate::account::{
-    Account, AccountRecord, Email, NameKey, NameKind, PasswordHash, ProfileChange,
+    Account, AccountRecord, DisplayName, Email, NameKey, NameKind, PasswordHash, ProfileChange,
 };
 use crate::id::UserId;
 use crate::store::{AccountStore, Naming, StoreError};
@@ -13,9 +13,22 @@ use crate::store::{AccountStore, Naming, StoreError};
 pub(super) struct Accounts {
     records: HashMap<UserId, AccountRecord>,
     names: HashMap<NameKey, UserId>,
+    erased: HashSet<UserId>,
 }
 
 impl Accounts {
+    /// All that were not erased.
+    pub(super) fn living_accounts(&self) -> Vec<Account> {
+        let living =
+            self.records.values().filter(|record| !self.erased.contains(&record.account.id));
+        living.map(|record| record.account.clone()).collect()
+    }
+
+    /// The account, if it can still be changed.
+    fn living(&mut self, user: &UserId) -> Option<&mut AccountRecord> {
+        self.records.get_mut(user).filter(|_| !self.erased.contains(user))
+    }
+
     /// The kinds of those keys that someone other than `user` holds, each once and in order.
     fn taken(&self, keys: &[NameKey], user: &UserId) -> Vec<NameKind> {
         let held = |key: &&NameKey| self.names.get(*key).is_some_and(|holder| holder != user);
@@ -34,7 +47,9 @@ impl AccountStore for MemoryStore {
         if accounts.records.contains_key(user) {
             return Err(StoreError::Corrupt("an account's id came up twice".into()));
         }
-        let taken = accounts.taken(&keys, user);
+        let mut wanted = record.account.retired_keys();
+        wanted.extend_from_slice(&keys);
+        let taken = accounts.taken(&wanted, user);
         if !taken.is_empty() {
             return Ok(Naming::Taken(taken));
         }
@@ -68,7 +83,7 @@ impl AccountStore for MemoryStore {
         change: &ProfileChange,
     ) -> Result<Option<Account>, StoreError> {
         let mut accounts = lock(&self.accounts);
-        let Some(record) = accounts.records.get_mut(user) else { return Ok(None) };
+        let Some(record) = accounts.living(user) else { return Ok(None) };
         if let Some(name) = &change.display_name {
             record.account.display_name = name.clone();
         }
@@ -80,14 +95,14 @@ impl AccountStore for MemoryStore {
 
     async fn set_email(&self, user: &UserId, email: &Email) -> Result<Naming, StoreError> {
         let mut accounts = lock(&self.accounts);
-        if !accounts.records.contains_key(user) {
+        if accounts.living(user).is_none() {
             return Ok(Naming::NoSuchAccount);
         }
         let taken = accounts.taken(&[email.key()], user);
         if !taken.is_empty() {
             return Ok(Naming::Taken(taken));
         }
-        let Accounts { records, names } = &mut *accounts;
+        let Accounts { records, names, .. } = &mut *accounts;
         if let Some(record) = records.get_mut(user) {
             if let Some(old) = record.account.email.replace(email.clone()) {
                 names.remove(&old.key());
@@ -105,7 +120,7 @@ impl AccountStore for MemoryStore {
         renew: bool,
     ) -> Result<bool, StoreError> {
         let mut accounts = lock(&self.accounts);
-        let record = accounts.records.get_mut(user);
+        let record = accounts.living(user);
         let Some(record) = record.filter(|record| record.generation == expected) else {
             return Ok(false);
         };
@@ -116,9 +131,31 @@ impl AccountStore for MemoryStore {
 
     async fn set_disabled(&self, user: &UserId, disabled: bool) -> Result<bool, StoreError> {
         let mut accounts = lock(&self.accounts);
-        let Some(record) = accounts.records.get_mut(user) else { return Ok(false) };
+        let Some(record) = accounts.living(user) else { return Ok(false) };
         record.account.disabled = disabled;
         record.generation += 1;
+        Ok(true)
+    }
+
+    async fn erase_account(&self, user: &UserId, shown: &DisplayName) -> Result<bool, StoreError> {
+        let mut accounts = lock(&self.accounts);
+        let Some(record) = accounts.living(user) else { return Ok(false) };
+        let (keys, retired) = (record.account.keys(), record.account.retired_keys());
+        record.account = Account {
+            id: user.clone(),
+            handle: None,
+            email: None,
+            display_name: shown.clone(),
+            external_id: None,
+            avatar: None,
+            created_at: record.account.created_at,
+            disabled: true,
+        };
+        record.password = PasswordHash::none();
+        record.generation += 1;
+        keys.iter().for_each(|key| drop(accounts.names.remove(key)));
+        accounts.names.extend(retired.into_iter().map(|key| (key, user.clone())));
+        accounts.erased.insert(user.clone());
         Ok(true)
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, lock};
 use crate::attachment::{Attachment, Usage};
 use crate::clock::Timestamp;
-use crate::id::{AttachmentId, RoomId, UserId};
+use crate::id::{AttachmentId, RoomId, Seq, UserId};
 use crate::room::{Changes, Upload};
 use crate::store::StoreError;
 use crate::store::attachment::{AttachmentStore, Keep, NotTaken, Reservation, WaitingLimit};
@@ -126,6 +126,20 @@ impl AttachmentTable {
         }
     }
 
+    /// Releases the files of messages of a room up to a place.
+    pub(super) fn release_below(&mut self, room: &RoomId, upto: Seq) {
+        let ids: Vec<_> = self.rooms.get(room).into_iter().flatten().cloned().collect();
+        for id in ids {
+            let old = |usage: &Usage| matches!(usage, Usage::Message { seq, .. } if *seq <= upto);
+            if self.find(&id).is_some_and(|file| old(&file.usage)) {
+                if let Some(theirs) = self.rooms.get_mut(room) {
+                    theirs.remove(&id);
+                }
+                self.release(&id);
+            }
+        }
+    }
+
     fn release(&mut self, id: &AttachmentId) {
         if let Some(file) = self.files.get_mut(id) {
             *file = File::Released;
@@ -167,6 +181,30 @@ impl AttachmentTable {
             self.release(id);
         }
         theirs
+    }
+
+    /// Bytes of all files that are whole.
+    pub(super) fn bytes(&self) -> u64 {
+        let size = |file: &File| match file {
+            File::Whole(attachment) => attachment.size,
+            File::UnderWay(_) | File::Released => 0,
+        };
+        self.files.values().map(size).sum()
+    }
+
+    /// Releases files of `owner` that are in no message.
+    pub(super) fn release_of(&mut self, owner: &UserId, limit: u32) -> u32 {
+        let theirs = |file: &File| match file {
+            File::UnderWay(upload) => upload.owner == *owner,
+            File::Whole(Attachment { usage: Usage::Message { .. }, .. }) | File::Released => false,
+            File::Whole(attachment) => attachment.owner == *owner,
+        };
+        let files = self.files.iter().filter(|(_, file)| theirs(file));
+        let ids: Vec<_> = files.map(|(id, _)| id.clone()).take(limit as usize).collect();
+        for id in &ids {
+            self.discard(id, owner);
+        }
+        u32::try_from(ids.len()).unwrap_or(limit)
     }
 
     fn expire(&mut self, before: Timestamp, limit: u32) -> u32 {

@@ -1,15 +1,17 @@
 //! Logs in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use async_trait::async_trait;
 
 use super::{MemoryStore, lock};
-use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
+use crate::id::{Epoch, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Body, Entry, Message, Reaction};
 use crate::room::{
-    Changes, Command, Member, MessageState, Plan, PriorSend, ReactionCount, Room, View, Views, plan,
+    Blocks, Changes, Command, InviteHash, InviteLink, Member, MessageState, Plan, PriorSend,
+    ReactionCount, Room, View, Views, plan,
 };
 use crate::store::{Committed, LogStore, Run, StoreError, Toward};
 
@@ -20,6 +22,9 @@ pub(super) struct Logs {
     pub(super) joined: HashMap<UserId, BTreeSet<RoomId>>,
     pub(super) messages_ever: u64,
     pub(super) runs: Vec<Run>,
+    /// By what is kept of their codes.
+    pub(super) invites: HashMap<InviteHash, (RoomId, InviteLinkId)>,
+    pub(super) blocks: BTreeSet<(UserId, UserId)>,
 }
 
 /// One room, with all that hangs on it.
@@ -33,6 +38,7 @@ pub(super) struct RoomLog {
     /// Places of messages, in order.
     messages: Vec<Seq>,
     sends: HashMap<MessageId, PriorSend>,
+    pub(super) invite_links: BTreeMap<InviteLinkId, InviteLink>,
     pins: BTreeSet<Seq>,
     /// By place and emoji: since when, and whose.
     reactions: BTreeMap<Seq, BTreeMap<String, (Seq, BTreeSet<UserId>)>>,
@@ -47,6 +53,7 @@ impl RoomLog {
             base: 0,
             messages: Vec::new(),
             sends: HashMap::new(),
+            invite_links: BTreeMap::new(),
             pins: BTreeSet::new(),
             reactions: BTreeMap::new(),
         }
@@ -126,6 +133,9 @@ impl RoomLog {
             let before = self.room.head_n - self.messages.len() as u64;
             view.n_at.insert(seq, before + n as u64);
         }
+        if needs.invite_links {
+            view.invite_links.clone_from(&self.invite_links);
+        }
         if needs.successors {
             let mut heirs: Vec<_> = self.members.values().filter(|m| m.joined()).collect();
             heirs.sort_by_key(|m| (std::cmp::Reverse(m.role), m.entered_seq));
@@ -143,11 +153,23 @@ impl Logs {
             rooms: HashMap::new(),
             joined_counts: HashMap::new(),
             uploads: HashMap::new(),
+            inbox: Default::default(),
+            blocks: Blocks::default(),
         };
         for command in batch {
             let view = views.rooms.entry(command.room.clone()).or_default();
             if let Some(log) = self.rooms.get(&command.room) {
                 log.fill(view, command, batch.len());
+            }
+            for (user, other, counted) in command.needs().blocks {
+                if counted {
+                    let all = self.blocks.iter().filter(|(who, _)| *who == user).count();
+                    let all = u32::try_from(all).unwrap_or(u32::MAX);
+                    views.blocks.counts.insert(user.clone(), all);
+                }
+                if self.blocks.contains(&(user.clone(), other.clone())) {
+                    views.blocks.pairs.insert((user, other));
+                }
             }
             for user in command.needs().joined_counts {
                 let count = self.joined.get(&user).map_or(0, BTreeSet::len);
@@ -223,6 +245,29 @@ impl Logs {
                 log.sends.insert(id.clone(), send.clone());
             }
         }
+        for room in changes.rooms.values().filter(|room| room.deleted_at.is_some()) {
+            let Some(log) = self.rooms.get_mut(&room.id) else { continue };
+            for link in std::mem::take(&mut log.invite_links).into_values() {
+                self.invites.remove(&link.hash);
+            }
+        }
+        for (pair, on) in &changes.blocks {
+            if *on {
+                self.blocks.insert(pair.clone())
+            } else {
+                self.blocks.remove(pair)
+            };
+        }
+        for ((room, id), link) in &changes.invite_links {
+            let Some(log) = self.rooms.get_mut(room) else { continue };
+            if let Some(old) = log.invite_links.remove(id) {
+                self.invites.remove(&old.hash);
+            }
+            if let Some(link) = link {
+                self.invites.insert(link.hash, (room.clone(), id.clone()));
+                log.invite_links.insert(id.clone(), link.clone());
+            }
+        }
         for ((room, seq), on) in &changes.pins {
             if let Some(log) = self.rooms.get_mut(room) {
                 if *on {
@@ -274,6 +319,9 @@ impl LogStore for MemoryStore {
         let Plan { outcomes, changes } = plan(&mut views, batch, limits);
         logs.write(&changes);
         files.write(&changes);
+        for record in &changes.audit {
+            lock(&self.oversight).note(record.clone());
+        }
         Ok(Committed::new(outcomes, changes))
     }
 
@@ -328,6 +376,19 @@ impl LogStore for MemoryStore {
             .and_then(|entry| log.shown(entry.seq, viewer)))
     }
 
+    async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+        viewer: &UserId,
+    ) -> Result<Vec<Message>, StoreError> {
+        let logs = lock(&self.logs);
+        let Some(log) = logs.rooms.get(room) else { return Ok(Vec::new()) };
+        let pins = log.pins.range((Bound::Excluded(after.max(log.floor())), Bound::Unbounded));
+        Ok(pins.take(limit as usize).filter_map(|seq| log.shown(*seq, viewer)).collect())
+    }
+
     async fn runs_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<Run>, StoreError> {
         let logs = lock(&self.logs);
         let end = before.map_or(usize::MAX, |pos| usize::try_from(pos).unwrap_or(usize::MAX));
@@ -347,6 +408,9 @@ impl LogStore for MemoryStore {
             log.messages.retain(|seq| *seq > base);
             log.pins.retain(|seq| *seq > base);
             log.reactions.retain(|seq, _| *seq > base);
+            if dead > 0 {
+                lock(&self.attachments).release_below(&log.room.id, base);
+            }
         }
         Ok(limit - u32::try_from(left).unwrap_or(0))
     }

@@ -2,17 +2,24 @@
 //! what the traits ask.
 
 mod account;
+mod admin;
 mod attachment;
+mod erasure;
+mod hook;
+mod inbox;
 mod log;
+mod oversight;
 mod room;
 mod search;
 mod session;
 mod verification;
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::SystemRandom;
 use crate::id::Epoch;
+use crate::store::HookCursor;
 
 /// Keeps everything in memory; what is acked is gone with the process.
 #[derive(Debug)]
@@ -22,8 +29,12 @@ pub struct MemoryStore {
     accounts: Mutex<account::Accounts>,
     sessions: Mutex<session::Sessions>,
     verifications: Mutex<verification::Verifications>,
+    hooks: Mutex<HashMap<String, HookCursor>>,
     /// Locked after `logs`, where both are.
     attachments: Mutex<attachment::AttachmentTable>,
+    erasures: Mutex<erasure::Erasures>,
+    oversight: Mutex<oversight::Oversight>,
+    admins: Mutex<admin::Admins>,
 }
 
 impl MemoryStore {
@@ -35,7 +46,11 @@ impl MemoryStore {
             accounts: Mutex::default(),
             sessions: Mutex::default(),
             verifications: Mutex::default(),
+            hooks: Mutex::default(),
             attachments: Mutex::default(),
+            erasures: Mutex::default(),
+            oversight: Mutex::default(),
+            admins: Mutex::default(),
         }
     }
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, lock};
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room, RoomKind, Standing};
-use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::room::{InviteHash, InviteLink, Member, Room, RoomKind, Standing};
+use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 #[async_trait]
 impl RoomStore for MemoryStore {
@@ -68,6 +68,38 @@ impl RoomStore for MemoryStore {
             .collect())
     }
 
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError> {
+        let logs = lock(&self.logs);
+        let log = logs.rooms.get(room);
+        Ok(log.map(|log| log.invite_links.values().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn invited_to(
+        &self,
+        hash: &InviteHash,
+    ) -> Result<Option<(Room, InviteLink)>, StoreError> {
+        let logs = lock(&self.logs);
+        let found = logs.invites.get(hash).and_then(|(room, id)| {
+            let log = logs.rooms.get(room)?;
+            Some((log.room.clone(), log.invite_links.get(id)?.clone()))
+        });
+        Ok(found)
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let logs = lock(&self.logs);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rooms = logs.rooms.range::<RoomId, _>((from, Bound::Unbounded));
+        let rooms = rooms.map(|(_, log)| &log.room).filter(|room| room.deleted_at.is_none());
+        let rooms = rooms.filter(|room| which == Retained::All || room.retention > 0);
+        Ok(rooms.take(limit as usize).cloned().collect())
+    }
+
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {
         let logs = lock(&self.logs);
         let rooms: BTreeSet<_> = rooms.iter().collect();
@@ -79,6 +111,18 @@ impl RoomStore for MemoryStore {
                 deleted: log.room.deleted_at.is_some(),
             })
             .collect())
+    }
+
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let logs = lock(&self.logs);
+        let theirs = logs.blocks.iter().filter(|(who, _)| who == user).map(|(_, other)| other);
+        let rest = theirs.filter(|other| after.is_none_or(|after| *other > after));
+        Ok(rest.take(limit as usize).cloned().collect())
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {

@@ -53,6 +53,13 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// How many have not expired.
+    pub(super) fn live(&self, now: Timestamp) -> u64 {
+        self.records.values().filter(|record| now < record.session.expires_at).count() as u64
+    }
+}
+
 #[async_trait]
 impl SessionStore for MemoryStore {
     async fn create_session(

@@ -23,33 +23,23 @@ macro_rules! columns {
     };
 }
 
-/// Names that are wanted, `$1` and `$2`, and the kinds of those that accounts other than `own` hold.
-/// A name that another takes at the same moment breaks the key, and is found when this is tried again.
-macro_rules! wanted {
-    ($own:literal) => {
-        concat!(
-            "WITH want AS (SELECT * FROM unnest($1::bigint[], $2::text[]) AS w (kind, key)), \
-             taken AS MATERIALIZED (SELECT DISTINCT n.kind FROM want w \
-               JOIN $.account_names n ON n.kind = w.kind AND n.key = w.key",
-            $own,
-            ")"
-        )
-    };
-}
-
-const CREATE: &str = concat!(
-    wanted!(""),
-    ", new AS (INSERT INTO $.accounts (id, handle, email, display_name, external_id, avatar, \
+/// Names that are wanted, `$1` and `$2`, and the kinds of those that others hold, among them handles of
+/// which only the hash is left, `$13`. A name that another takes at the same moment breaks the key, and is found when this is tried again.
+const CREATE: &str = "\
+WITH want AS (SELECT * FROM unnest($1::bigint[], $2::text[]) AS w (kind, key)), \
+     taken AS MATERIALIZED (SELECT DISTINCT n.kind \
+       FROM (SELECT * FROM want UNION ALL SELECT 1, unnest($13::text[])) w (kind, key) \
+       JOIN $.account_names n ON n.kind = w.kind AND n.key = w.key), \
+     new AS (INSERT INTO $.accounts (id, handle, email, display_name, external_id, avatar, \
        created_at, disabled, password, generation) \
        SELECT $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE NOT EXISTS (SELECT 1 FROM taken) \
        RETURNING pk), \
      named AS (INSERT INTO $.account_names SELECT w.kind, w.key, new.pk FROM new, want w), \
      counted AS (UPDATE $.account_total SET made = made + 1 FROM new) \
-     SELECT kind FROM taken ORDER BY kind"
-);
+     SELECT kind FROM taken ORDER BY kind";
 
 /// The first row says whether there is such an account.
-const SET_EMAIL: &str = "WITH own AS MATERIALIZED (SELECT pk FROM $.accounts WHERE id = $3 FOR UPDATE), \
+const SET_EMAIL: &str = "WITH own AS MATERIALIZED (SELECT pk FROM $.accounts WHERE id = $3 AND NOT erased FOR UPDATE), \
      taken AS MATERIALIZED (SELECT DISTINCT n.kind FROM $.account_names n \
        WHERE n.kind = 2 AND n.key = $2 AND NOT EXISTS (SELECT 1 FROM own WHERE own.pk = n.account)), \
      free AS MATERIALIZED (SELECT pk FROM own WHERE NOT EXISTS (SELECT 1 FROM taken)), \
@@ -60,7 +50,32 @@ const SET_EMAIL: &str = "WITH own AS MATERIALIZED (SELECT pk FROM $.accounts WHE
      set AS (UPDATE $.accounts a SET email = $1 FROM free WHERE a.pk = free.pk) \
      SELECT NULL::bigint FROM own UNION ALL SELECT kind FROM taken, own";
 
-fn record(row: &PgRow) -> Result<AccountRecord, StoreError> {
+/// A handle never changes, so that what was read of it before is what is removed.
+const ERASE: &str = "\
+WITH gone AS (UPDATE $.accounts SET handle = NULL, email = NULL, display_name = $2, \
+       external_id = NULL, avatar = NULL, password = $3, disabled = true, \
+       generation = generation + 1, erased = true WHERE id = $1 AND NOT erased RETURNING pk), \
+     freed AS (DELETE FROM $.account_names n USING gone WHERE n.account = gone.pk), \
+     retired AS (INSERT INTO $.account_names SELECT 1, e.key, gone.pk \
+       FROM gone, unnest($4::text[]) AS e (key)) \
+     SELECT 1 FROM gone";
+
+/// Accounts that hold `$1` in a name, behind the id `$2`.
+macro_rules! find {
+    () => {
+        concat!(
+            "SELECT ",
+            $crate::store::postgres::account::columns!(),
+            " FROM $.accounts a WHERE a.id > $2 AND NOT a.erased AND (a.id = $1 \
+             OR strpos(lower(a.display_name), lower($1)) > 0 \
+             OR strpos(lower(coalesce(a.handle, '')), lower($1)) > 0 \
+             OR strpos(lower(coalesce(a.email, '')), lower($1)) > 0) ORDER BY a.id LIMIT $3"
+        )
+    };
+}
+pub(super) use {columns, find};
+
+pub(super) fn record(row: &PgRow) -> Result<AccountRecord, StoreError> {
     let mut fields = Fields::of(row);
     let account = Account {
         id: fields.user()?,
@@ -96,6 +111,7 @@ impl AccountStore for PostgresStore {
         args.bind(account.avatar.as_ref().map(|avatar| avatar.as_str().to_owned()));
         args.bind(account.created_at.0).bind(account.disabled);
         args.bind(password.as_str().to_owned()).bind(generation(*of));
+        args.bind(account.retired_keys().into_iter().map(|name| name.key).collect::<Vec<_>>());
         let taken = self.client.write_first(CREATE, args.done()?).await?;
         if taken.is_empty() {
             return Ok(Naming::Done);
@@ -138,7 +154,7 @@ impl AccountStore for PostgresStore {
     ) -> Result<Option<Account>, StoreError> {
         let set = concat!(
             "UPDATE $.accounts a SET display_name = coalesce($1, a.display_name), \
-             avatar = CASE WHEN $2 THEN $3 ELSE a.avatar END WHERE a.id = $4 RETURNING ",
+             avatar = CASE WHEN $2 THEN $3 ELSE a.avatar END WHERE a.id = $4 AND NOT a.erased RETURNING ",
             columns!()
         );
         let avatar = change.avatar.as_ref();
@@ -184,9 +200,19 @@ impl AccountStore for PostgresStore {
 
     async fn set_disabled(&self, user: &UserId, disabled: bool) -> Result<bool, StoreError> {
         let set = "UPDATE $.accounts SET disabled = $1, generation = generation + 1 \
-                   WHERE id = $2 RETURNING 1";
+                   WHERE id = $2 AND NOT erased RETURNING 1";
         let args = Args::default().bind(disabled).bind(user.as_str().to_owned()).done()?;
         Ok(!self.client.write(set, args).await?.is_empty())
+    }
+
+    async fn erase_account(&self, user: &UserId, shown: &DisplayName) -> Result<bool, StoreError> {
+        let Some(record) = self.account(user).await? else { return Ok(false) };
+        let mut args = Args::default();
+        args.bind(user.as_str().to_owned()).bind(shown.as_str().to_owned());
+        args.bind(PasswordHash::none().as_str().to_owned());
+        let retired = record.account.retired_keys();
+        args.bind(retired.into_iter().map(|name| name.key).collect::<Vec<_>>());
+        Ok(!self.client.write(ERASE, args.done()?).await?.is_empty())
     }
 
     async fn count_accounts(&self) -> Result<u64, StoreError> {

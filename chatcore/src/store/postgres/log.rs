@@ -57,6 +57,13 @@ const MESSAGE: &str = concat!(
      JOIN $.log l ON l.room = r.pk AND l.seq = s.seq AND l.seq > r.dead_seq WHERE r.id = $2"
 );
 
+const PINNED: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM $.rooms r JOIN $.pins i ON i.room = r.pk AND i.seq > greatest($3, r.dead_seq) \
+     JOIN $.log l ON l.room = i.room AND l.seq = i.seq WHERE r.id = $2 ORDER BY i.seq LIMIT $4"
+);
+
 const RUNS: &str = "\
 SELECT u.pos, r.id, u.first, u.last FROM $.runs u JOIN $.rooms r ON r.pk = u.room \
 WHERE u.pos < $1 ORDER BY u.pos DESC LIMIT $2";
@@ -115,6 +122,20 @@ impl LogStore for PostgresStore {
         args.bind(hex(&id.to_bytes()));
         let rows = self.client.read(MESSAGE, args.done()?).await?;
         rows.first().map(|row| self.message_from(row, room)).transpose()
+    }
+
+    async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+        viewer: &UserId,
+    ) -> Result<Vec<Message>, StoreError> {
+        let mut args = Args::default();
+        args.bind(viewer.as_str().to_owned()).bind(room.as_str().to_owned());
+        args.bind(signed(after.0)).bind(i64::from(limit));
+        let rows = self.client.read(PINNED, args.done()?).await?;
+        rows.iter().map(|row| self.message_from(row, room)).collect()
     }
 
     async fn runs_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<Run>, StoreError> {

@@ -21,6 +21,12 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0004_mentions",
         "0005_slow_mode",
         "0006_search",
+        "0007_host",
+        "0011_invite_links",
+        "0012_blocks",
+        "0021_erasures",
+        "0022_retention",
+        "0023_oversight",
     ]
 );
 

@@ -13,15 +13,20 @@
 //! `self.client.write(SQL, args).await?`, one statement too; several would be several round trips.
 
 mod account;
+mod admin;
 mod attachment;
 mod client;
 mod commit;
 mod connect;
+mod erasure;
 mod error;
+mod hook;
+mod inbox;
 mod log;
 mod migrate;
 mod options;
 mod order;
+mod oversight;
 mod rooms;
 mod rows;
 mod search;
@@ -41,6 +46,7 @@ use self::client::{Client, Manner};
 use self::commit::Memory;
 pub use self::options::PostgresOptions;
 use super::StoreError;
+use super::sql::host::Desk;
 use crate::id::Epoch;
 
 /// Keeps everything in one schema of a PostgreSQL database, version 14 or newer.
@@ -60,6 +66,7 @@ pub struct PostgresStore {
     epoch: Epoch,
     client: Client,
     memory: Mutex<Memory>,
+    desk: Desk,
 }
 
 impl PostgresStore {
@@ -90,7 +97,7 @@ impl PostgresStore {
         let client = connect::client(options);
         connect::assert_durable(&client).await.map_err(connect::refused)?;
         let epoch = migrate::migrate(&client).await.map_err(connect::refused)?;
-        Ok(Self { epoch, client, memory })
+        Ok(Self { epoch, client, memory, desk: Desk::default() })
     }
 
     /// Waits for what is under way and ends the connections, unless they are the host's. What comes later fails.

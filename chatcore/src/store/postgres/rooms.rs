@@ -8,9 +8,9 @@ use super::error::{corrupt, failed};
 use super::rows::Fields;
 use super::sql::Args;
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room};
-use crate::store::sql::rows::{member_columns, room_columns};
-use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::room::{InviteHash, InviteLink, Member, Room};
+use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
+use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -54,9 +54,39 @@ const MEMBERS: &str = concat!(
      ORDER BY m.user LIMIT $3"
 );
 
+const INVITE_LINKS: &str = concat!(
+    "SELECT ",
+    invite_link_columns!(),
+    " FROM $.rooms r JOIN $.invite_links i ON i.room = r.pk WHERE r.id = $1 ORDER BY i.id"
+);
+
+const INVITED_TO: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    ", ",
+    invite_link_columns!(),
+    " FROM $.invite_links i JOIN $.rooms r ON r.pk = i.room WHERE i.hash = $1"
+);
+
+const OWN: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM $.rooms r WHERE r.retention > 0 AND r.deleted_at IS NULL AND r.id > $1 \
+     ORDER BY r.id LIMIT $2"
+);
+
+const ALL: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM $.rooms r WHERE r.deleted_at IS NULL AND r.id > $1 ORDER BY r.id LIMIT $2"
+);
+
 /// By the index of ids, one look for each that is asked for.
 pub(super) const HEADS: &str =
     "SELECT id, head_seq, deleted_at IS NOT NULL FROM $.rooms WHERE id = ANY($1::text[])";
+
+const BLOCKED: &str = "\
+SELECT b.blocked FROM $.blocks b WHERE b.user = $1 AND b.blocked > $2 ORDER BY b.blocked LIMIT $3";
 
 /// What has its place in the order of commits, and what waits for one: of one moment.
 const COUNTS: &str = "\
@@ -108,10 +138,54 @@ impl RoomStore for PostgresStore {
         rows.iter().map(|row| Fields::of(row).member()).collect()
     }
 
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError> {
+        let args = Args::default().bind(room.as_str().to_owned()).done()?;
+        let rows = self.client.read(INVITE_LINKS, args).await?;
+        rows.iter().map(|row| Fields::of(row).invite_link()).collect()
+    }
+
+    async fn invited_to(
+        &self,
+        hash: &InviteHash,
+    ) -> Result<Option<(Room, InviteLink)>, StoreError> {
+        let args = Args::default().bind(hex(hash.as_bytes())).done()?;
+        let rows = self.client.read(INVITED_TO, args).await?;
+        rows.first().map(room_and_link).transpose()
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let mut args = Args::default();
+        args.bind(after.map_or("", RoomId::as_str).to_owned()).bind(i64::from(limit));
+        let text = match which {
+            Retained::Own => OWN,
+            Retained::All => ALL,
+        };
+        let rows = self.client.read(text, args.done()?).await?;
+        rows.iter().map(|row| Fields::of(row).room()).collect()
+    }
+
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {
         let ids: Vec<_> = rooms.iter().map(|room| room.as_str().to_owned()).collect();
         let ids = Args::default().bind(ids).done()?;
         self.client.read(HEADS, ids).await?.iter().map(head).collect()
+    }
+
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let mut args = Args::default();
+        args.bind(user.as_str().to_owned());
+        args.bind(after.map_or("", UserId::as_str).to_owned()).bind(i64::from(limit));
+        let rows = self.client.read(BLOCKED, args.done()?).await?;
+        rows.iter().map(|row| Fields::of(row).user()).collect()
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {
@@ -125,6 +199,11 @@ impl RoomStore for PostgresStore {
 fn room_and_member(row: &PgRow) -> Result<(Room, Option<Member>), StoreError> {
     let mut row = Fields::of(row);
     Ok((row.room()?, row.maybe_member()?))
+}
+
+fn room_and_link(row: &PgRow) -> Result<(Room, InviteLink), StoreError> {
+    let mut row = Fields::of(row);
+    Ok((row.room()?, row.invite_link()?))
 }
 
 fn head(row: &PgRow) -> Result<Head, StoreError> {

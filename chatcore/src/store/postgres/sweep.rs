@@ -19,7 +19,9 @@ WITH l AS (DELETE FROM $.log WHERE room = $1 AND seq > $2 AND seq <= $3), \
 r AS (DELETE FROM $.reactions WHERE room = $1 AND seq > $2 AND seq <= $3), \
 c AS (DELETE FROM $.reaction_counts WHERE room = $1 AND seq > $2 AND seq <= $3), \
 p AS (DELETE FROM $.pins WHERE room = $1 AND seq > $2 AND seq <= $3), \
-d AS (DELETE FROM $.search_docs WHERE room = $1 AND seq > $2 AND seq <= $3) \
+d AS (DELETE FROM $.search_docs WHERE room = $1 AND seq > $2 AND seq <= $3), \
+a AS (UPDATE $.attachments SET state = 6 WHERE state = 3 \
+  AND room = (SELECT id FROM $.rooms WHERE pk = $1) AND seq <= $3) \
 UPDATE $.rooms SET swept_seq = $3 WHERE pk = $1";
 
 /// Keeps others from filing what was read before it was removed.

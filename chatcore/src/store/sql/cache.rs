@@ -95,8 +95,7 @@ impl Cache {
         self.weight = 0;
     }
 
-    /// Forgets a room: what is known of it turned out to be old.
-    #[cfg(feature = "postgres")]
+    /// Forgets a room: what is known of it turned out to be old, or is about to be.
     pub(in crate::store) fn forget(&mut self, room: &RoomId) {
         self.older.remove(room);
         self.take(room);
@@ -202,6 +201,7 @@ mod tests {
             owners: 0,
             pins: 0,
             slow_mode: 0,
+            retention: 0,
             deleted_at: None,
         }
     }

@@ -66,11 +66,13 @@ macro_rules! fields {
                     self.take()?,
                     self.take()?,
                     self.take()?,
+                    self.take()?,
                 ))
             }
 
             pub(super) fn member(&mut self) -> Result<Member, StoreError> {
                 member_from((
+                    self.take()?,
                     self.take()?,
                     self.take()?,
                     self.take()?,
@@ -91,6 +93,18 @@ macro_rules! fields {
                     .map_err(failed)?
                     .is_none();
                 if absent { Ok(None) } else { self.member().map(Some) }
+            }
+
+            pub(super) fn invite_link(&mut self) -> Result<InviteLink, StoreError> {
+                invite_link_from((
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                    self.take()?,
+                ))
             }
 
             pub(super) fn entry(

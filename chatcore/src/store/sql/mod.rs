@@ -3,6 +3,8 @@
 pub(super) mod cache;
 pub(super) mod fields;
 pub(super) mod filing;
+pub(super) mod host;
+pub(super) mod inbox;
 pub(super) mod rows;
 pub(super) mod runs;
 pub(super) mod schema;

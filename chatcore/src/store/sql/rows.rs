@@ -3,23 +3,24 @@
 use super::corrupt;
 use crate::account::{NameKind, Purpose};
 use crate::clock::Timestamp;
-use crate::id::{ClientMsgId, Epoch, RoomId, Seq, UserId};
+use crate::id::{ClientMsgId, Epoch, InviteLinkId, RoomId, Seq, UserId};
 use crate::log::{Body, Entry};
-use crate::room::{Marks, Member, Role, Room, RoomKind, Standing};
-use crate::store::StoreError;
+use crate::room::{InviteHash, InviteLink, Marks, Member, Role, Room, RoomKind, Standing};
+use crate::store::{HookCursor, StoreError};
 
 /// The columns of [`Fields::room`], of a table or alias `r`.
 macro_rules! room_columns {
     () => {
         "r.id, r.kind, r.name, r.topic, r.created_at, r.created_by, r.keep, r.head_seq, r.head_n, \
-         r.floor_seq, r.members, r.owners, r.pins, r.deleted_at, r.slow_mode"
+         r.floor_seq, r.members, r.owners, r.pins, r.deleted_at, r.slow_mode, \
+         r.retention"
     };
 }
 /// The columns of [`Fields::member`], of `m`.
 macro_rules! member_columns {
     () => {
         "m.user, m.standing, m.banned_until, m.role, m.muted_until, m.entered_seq, m.read_seq, \
-         m.read_n, m.delivered_seq, m.mentions, m.spoke_at"
+         m.read_n, m.delivered_seq, m.mentions, m.spoke_at, m.barred"
     };
 }
 /// The columns of [`Fields::entry`], of `l`.
@@ -28,7 +29,13 @@ macro_rules! entry_columns {
         "l.seq, l.n, l.user, l.ts, l.client_msg_id, l.body"
     };
 }
-pub(in crate::store) use {entry_columns, member_columns, room_columns};
+/// The columns of [`Fields::invite_link`], of `i`.
+macro_rules! invite_link_columns {
+    () => {
+        "i.id, i.hash, i.created_by, i.created_at, i.expires_at, i.uses, i.used"
+    };
+}
+pub(in crate::store) use {entry_columns, invite_link_columns, member_columns, room_columns};
 
 /// The values of `room_columns`.
 pub(in crate::store) type RoomCells = (
@@ -47,12 +54,13 @@ pub(in crate::store) type RoomCells = (
     i64,
     Option<i64>,
     i64,
+    i64,
 );
 
 pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> {
     let (id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, floor_seq, ..) =
         cells;
-    let (.., members, owners, pins, deleted_at, slow_mode) = cells;
+    let (.., members, owners, pins, deleted_at, slow_mode, retention) = cells;
     Ok(Room {
         id: RoomId::parse(&id).map_err(corrupt)?,
         kind: kind_from(kind)?,
@@ -68,17 +76,30 @@ pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> 
         owners: unsigned(owners)?,
         pins: unsigned(pins)?,
         slow_mode: unsigned(slow_mode)?,
+        retention: unsigned(retention)?,
         deleted_at: deleted_at.map(Timestamp),
     })
 }
 
 /// The values of `member_columns`.
-pub(in crate::store) type MemberCells =
-    (String, i64, Option<i64>, i64, Option<i64>, i64, i64, i64, i64, Option<String>, Option<i64>);
+pub(in crate::store) type MemberCells = (
+    String,
+    i64,
+    Option<i64>,
+    i64,
+    Option<i64>,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<String>,
+    Option<i64>,
+    i64,
+);
 
 pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreError> {
     let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, ..) = cells;
-    let (.., delivered, mentions, spoke_at) = cells;
+    let (.., delivered, mentions, spoke_at, barred) = cells;
     Ok(Member {
         user: UserId::parse(&user).map_err(corrupt)?,
         standing: standing_from(standing, until.map(Timestamp))?,
@@ -95,6 +116,7 @@ pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreE
             None => Vec::new(),
         },
         spoke_at: spoke_at.map(Timestamp),
+        barred: barred != 0,
     })
 }
 
@@ -117,6 +139,38 @@ pub(in crate::store) fn entry_from(
         client_msg_id: client_msg_id.map_err(corrupt)?,
         body: serde_json::from_str::<Body>(&body).map_err(corrupt)?,
     })
+}
+
+/// The values of `invite_link_columns`. What is kept of a code is in hexadecimal.
+pub(in crate::store) type InviteLinkCells = (String, String, String, i64, i64, Option<i64>, i64);
+
+pub(in crate::store) fn invite_link_from(
+    (id, hash, created_by, created_at, expires_at, uses, used): InviteLinkCells,
+) -> Result<InviteLink, StoreError> {
+    Ok(InviteLink {
+        id: InviteLinkId::parse(&id).map_err(corrupt)?,
+        hash: InviteHash::from_bytes(unhex(&hash)?),
+        created_by: UserId::parse(&created_by).map_err(corrupt)?,
+        created_at: Timestamp(created_at),
+        expires_at: Timestamp(expires_at),
+        uses: uses.map(unsigned).transpose()?,
+        used: unsigned(used)?,
+    })
+}
+
+impl HookCursor {
+    /// Of a row of `hooks`.
+    pub(in crate::store) fn from_cells(
+        pos: u64,
+        seq: Seq,
+        end: (Option<i64>, Option<i64>),
+    ) -> Result<Self, StoreError> {
+        let end = match end {
+            (Some(pos), Some(seq)) => Some((unsigned(pos)?, Seq(unsigned(seq)?))),
+            _ => None,
+        };
+        Ok(Self { pos, seq, end })
+    }
 }
 
 /// A number that is never below zero.

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use super::corrupt;
 use super::rows::{
-    EntryCells, MemberCells, RoomCells, entry_from, hex, member_from, room_from, unhex,
+    EntryCells, InviteLinkCells, MemberCells, RoomCells, entry_from, hex, invite_link_from,
+    member_from, room_from, unhex,
 };
 use crate::clock::Timestamp;
 use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
@@ -60,8 +61,11 @@ pub(in crate::store) struct Questions {
     reactions: Vec<(RoomId, MessageId, UserId)>,
     pub(in crate::store) counts_at: Vec<(RoomId, Seq)>,
     successors: Vec<RoomId>,
+    invite_links: Vec<RoomId>,
+    blocks: Vec<(UserId, UserId, bool)>,
     pub(in crate::store) joined: Vec<UserId>,
     uploads: Vec<AttachmentId>,
+    inbox: Vec<u64>,
     /// Where messages stand that are not in `sends` yet.
     pub(in crate::store) places: HashMap<MessageId, Seq>,
 }
@@ -97,13 +101,16 @@ pub(in crate::store) enum Part {
     Reactions,
     CountsAt,
     Successors,
+    InviteLinks,
+    Blocks,
     Joined,
     Uploads,
+    Inbox,
 }
 
 impl Part {
     #[cfg(test)]
-    pub(in crate::store) const ALL: [Self; 9] = [
+    pub(in crate::store) const ALL: [Self; 12] = [
         Self::Rooms,
         Self::Members,
         Self::Sends,
@@ -111,8 +118,11 @@ impl Part {
         Self::Reactions,
         Self::CountsAt,
         Self::Successors,
+        Self::InviteLinks,
+        Self::Blocks,
         Self::Joined,
         Self::Uploads,
+        Self::Inbox,
     ];
 }
 
@@ -131,10 +141,15 @@ impl Questions {
             let reactions = needs.reactions.into_iter();
             all.reactions.extend(reactions.map(|id| (room.clone(), id, actor.clone())));
             all.counts_at.extend(needs.n_at.map(|seq| (room.clone(), seq)));
+            all.blocks.extend(needs.blocks);
             all.joined.extend(needs.joined_counts);
             all.uploads.extend(needs.uploads);
+            all.inbox.extend(needs.inbox);
             if needs.successors {
                 all.successors.push(room.clone());
+            }
+            if needs.invite_links {
+                all.invite_links.push(room.clone());
             }
         }
         once(&mut all.rooms);
@@ -144,6 +159,8 @@ impl Questions {
         once(&mut all.reactions);
         once(&mut all.counts_at);
         once(&mut all.successors);
+        once(&mut all.invite_links);
+        once(&mut all.blocks);
         once(&mut all.joined);
         once(&mut all.uploads);
         all
@@ -158,8 +175,11 @@ impl Questions {
             && self.reactions.is_empty()
             && self.counts_at.is_empty()
             && self.successors.is_empty()
+            && self.invite_links.is_empty()
+            && self.blocks.is_empty()
             && self.joined.is_empty()
             && self.uploads.is_empty()
+            && self.inbox.is_empty()
     }
 
     /// What is asked, in an order in which the answers can be taken in.
@@ -180,8 +200,11 @@ impl Questions {
         asking.extend(Question::about(Part::CountsAt, &self.counts_at)?);
         let successors = Question::about(Part::Successors, &self.successors)?;
         asking.extend(successors.map(|question| Question { most: Some(most), ..question }));
+        asking.extend(Question::about(Part::InviteLinks, &self.invite_links)?);
+        asking.extend(Question::about(Part::Blocks, &self.blocks)?);
         asking.extend(Question::about(Part::Joined, &self.joined)?);
         asking.extend(Question::about(Part::Uploads, &self.uploads)?);
+        asking.extend(Question::about(Part::Inbox, &self.inbox)?);
         Ok(asking)
     }
 
@@ -217,6 +240,13 @@ impl Questions {
             Part::Successors => {
                 for (index, cells) in rows::<(usize, MemberCells)>(answer)? {
                     known(asked(&self.successors, index)?, member_from(cells)?, views, before)?;
+                }
+            }
+            Part::InviteLinks => {
+                for (index, cells) in rows::<(usize, InviteLinkCells)>(answer)? {
+                    let link = invite_link_from(cells)?;
+                    let room = asked(&self.invite_links, index)?;
+                    view(views, room)?.invite_links.insert(link.id.clone(), link);
                 }
             }
             Part::Sends => {
@@ -255,6 +285,17 @@ impl Questions {
                     view(views, room)?.n_at.insert(*seq, n);
                 }
             }
+            Part::Blocks => {
+                for (index, held, count) in rows::<(usize, u8, u32)>(answer)? {
+                    let (user, other, counted) = asked(&self.blocks, index)?;
+                    if held != 0 {
+                        views.blocks.pairs.insert((user.clone(), other.clone()));
+                    }
+                    if *counted {
+                        views.blocks.counts.insert(user.clone(), count);
+                    }
+                }
+            }
             Part::Joined => {
                 for (index, rooms) in rows::<(usize, u32)>(answer)? {
                     views.joined_counts.insert(asked(&self.joined, index)?.clone(), rooms);
@@ -268,6 +309,7 @@ impl Questions {
                     views.uploads.insert(id, Upload { owner, file });
                 }
             }
+            Part::Inbox => views.inbox.extend(rows::<u64>(answer)?),
         }
         Ok(())
     }

@@ -22,7 +22,22 @@ macro_rules! columns {
     };
 }
 
-fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
+/// Accounts that hold `?1` in a name, behind the id `?2`.
+macro_rules! find {
+    () => {
+        concat!(
+            "SELECT ",
+            $crate::store::sqlite::account::columns!(),
+            " FROM accounts AS a WHERE a.id > ?2 AND NOT a.erased AND (a.id = ?1 \
+             OR instr(lower(a.display_name), lower(?1)) > 0 \
+             OR instr(lower(coalesce(a.handle, '')), lower(?1)) > 0 \
+             OR instr(lower(coalesce(a.email, '')), lower(?1)) > 0) ORDER BY a.id LIMIT ?3"
+        )
+    };
+}
+pub(super) use {columns, find};
+
+pub(super) fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
     let mut fields = Fields::of(row);
     let account = Account {
         id: fields.user()?,
@@ -84,7 +99,9 @@ impl AccountStore for SqliteStore {
         let AccountRecord { account, password, generation: of } = record;
         let keys = keys_json(&account.keys())?;
         let mut tx = self.write().await?;
-        let taken = taken(&mut tx, &keys, None).await?;
+        let mut wanted = account.retired_keys();
+        wanted.extend(account.keys());
+        let taken = taken(&mut tx, &keys_json(&wanted)?, None).await?;
         if !taken.is_empty() {
             return Ok(Naming::Taken(taken));
         }
@@ -157,7 +174,7 @@ impl AccountStore for SqliteStore {
         let avatar = change.avatar.as_ref();
         let changed = sqlx::query(concat!(
             "UPDATE accounts AS a SET display_name = coalesce(?, display_name), \
-             avatar = CASE WHEN ? THEN ? ELSE avatar END WHERE id = ? RETURNING ",
+             avatar = CASE WHEN ? THEN ? ELSE avatar END WHERE id = ? AND NOT erased RETURNING ",
             // RETURNING knows the table by its own name only, and its columns by theirs.
             "id, handle, email, display_name, external_id, avatar, created_at, disabled, \
              password, generation"
@@ -176,7 +193,7 @@ impl AccountStore for SqliteStore {
 
     async fn set_email(&self, user: &UserId, email: &Email) -> Result<Naming, StoreError> {
         let mut tx = self.write().await?;
-        let found = sqlx::query("SELECT pk, email FROM accounts WHERE id = ?")
+        let found = sqlx::query("SELECT pk, email FROM accounts WHERE id = ? AND NOT erased")
             .bind(user.as_str())
             .fetch_optional(&mut *tx)
             .await
@@ -235,7 +252,8 @@ impl AccountStore for SqliteStore {
     async fn set_disabled(&self, user: &UserId, disabled: bool) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let done = sqlx::query(
-            "UPDATE accounts SET disabled = ?, generation = generation + 1 WHERE id = ?",
+            "UPDATE accounts SET disabled = ?, generation = generation + 1 \
+             WHERE id = ? AND NOT erased",
         )
         .bind(disabled)
         .bind(user.as_str())
@@ -244,6 +262,33 @@ impl AccountStore for SqliteStore {
         .map_err(failed)?;
         tx.commit().await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    async fn erase_account(&self, user: &UserId, shown: &DisplayName) -> Result<bool, StoreError> {
+        let Some(record) = self.account(user).await? else { return Ok(false) };
+        let mut tx = self.write().await?;
+        let erased = sqlx::query(
+            "UPDATE accounts SET handle = NULL, email = NULL, display_name = ?, \
+             external_id = NULL, avatar = NULL, password = ?, disabled = 1, \
+             generation = generation + 1, erased = 1 WHERE id = ? AND NOT erased RETURNING pk",
+        )
+        .bind(shown.as_str())
+        .bind(PasswordHash::none().as_str().to_owned())
+        .bind(user.as_str())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(failed)?;
+        let Some(row) = erased else { return Ok(false) };
+        let pk: i64 = Fields::of(&row).take()?;
+        sqlx::query("DELETE FROM account_names WHERE account = ?")
+            .bind(pk)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+        // A handle never changes, so that what was read before is what was removed.
+        claim(&mut tx, &keys_json(&record.account.retired_keys())?, pk).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn count_accounts(&self) -> Result<u64, StoreError> {

@@ -73,6 +73,15 @@ const MESSAGE: &str = concat!(
     " WHERE r.id = ?2"
 );
 
+const PINNED: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM rooms r CROSS JOIN pins i ON i.room = r.pk AND i.seq > max(?3, ",
+    floor!(),
+    ") CROSS JOIN log l ON l.room = i.room AND l.seq = i.seq \
+     WHERE r.id = ?2 ORDER BY i.seq LIMIT ?4"
+);
+
 const RUNS: &str = "\
 SELECT u.pos, r.id, u.first, u.last FROM runs u CROSS JOIN rooms r ON r.pk = u.room \
 WHERE u.pos < ? ORDER BY u.pos DESC LIMIT ?";
@@ -155,6 +164,26 @@ impl LogStore for SqliteStore {
                 found => return found,
             }
         }
+    }
+
+    async fn pinned(
+        &self,
+        room: &RoomId,
+        after: Seq,
+        limit: u32,
+        viewer: &UserId,
+    ) -> Result<Vec<Message>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows = sqlx::query(PINNED)
+            .bind(viewer.as_str())
+            .bind(room.as_str())
+            .bind(bound(after))
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed)?;
+        drop(reader);
+        rows.iter().map(|row| self.message_from(row, room)).collect()
     }
 
     async fn runs_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<Run>, StoreError> {

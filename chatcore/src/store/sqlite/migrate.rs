@@ -9,9 +9,21 @@ use crate::store::StoreError;
 use crate::store::sql::schema::{Migration, migrations, to_do};
 
 /// All steps, in order. One that was released is never changed; what is to be otherwise is a new one.
-const MIGRATIONS: &[Migration] = migrations!(
+pub(super) const MIGRATIONS: &[Migration] = migrations!(
     "sqlite",
-    ["0001_rooms", "0002_accounts", "0003_attachments", "0004_mentions", "0005_slow_mode"]
+    [
+        "0001_rooms",
+        "0002_accounts",
+        "0003_attachments",
+        "0004_mentions",
+        "0005_slow_mode",
+        "0007_host",
+        "0011_invite_links",
+        "0012_blocks",
+        "0021_erasures",
+        "0022_retention",
+        "0023_oversight",
+    ]
 );
 
 /// Brings the schema to the version of this build, each step in a transaction of its own.

@@ -15,16 +15,21 @@
 //! To write: `let mut tx = self.write().await?;`, statements on `&mut *tx`, `tx.commit().await?`; dropped, it rolls back.
 
 mod account;
+mod admin;
 mod attachment;
 mod commit;
 mod connect;
+mod erasure;
 mod error;
 mod file;
+mod hook;
+mod inbox;
 mod log;
 mod memory;
 mod migrate;
 mod names;
 mod options;
+mod oversight;
 mod readers;
 mod rooms;
 mod rows;
@@ -45,6 +50,7 @@ use sqlx::Row;
 
 use self::error::failed;
 use self::file::Claim;
+use self::inbox::Host;
 use self::memory::Memory;
 pub use self::options::SqliteOptions;
 use self::readers::{Reader, Readers};
@@ -53,6 +59,7 @@ use self::writer::{Purpose, WriteTx, Writer};
 use super::StoreError;
 use crate::clock::SystemRandom;
 use crate::id::Epoch;
+pub use sqlx::SqlitePool;
 
 /// Keeps everything in one SQLite file.
 ///
@@ -68,6 +75,7 @@ pub struct SqliteStore {
     search: SearchIndex,
     busy: Duration,
     claim: Mutex<Option<Claim>>,
+    host: Option<Host>,
 }
 
 impl SqliteStore {
@@ -93,9 +101,13 @@ impl SqliteStore {
         migrate::migrate(&writer).await?;
         let epoch = epoch(&writer).await?;
         let memory = Memory::read(&mut *writer.hold().await?, options.bounds).await?;
+        let host = match options.host {
+            Some(pool) => Some(Host::open(pool, &claim.path).await?),
+            None => None,
+        };
         let (memory, claim) = (Mutex::new(memory), Mutex::new(Some(claim)));
         let (search, busy) = (SearchIndex::default(), options.busy);
-        Ok(Self { epoch, writer, memory, readers, search, busy, claim })
+        Ok(Self { epoch, writer, memory, readers, search, busy, claim, host })
     }
 
     /// Where the database is, free of symbolic links; none once it is closed.

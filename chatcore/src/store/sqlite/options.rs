@@ -3,17 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::SqlitePool;
+
 use super::SqliteStore;
 use super::memory::Bounds;
 use crate::store::StoreError;
 
 /// Where the file is, and how it is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SqliteOptions {
     pub(super) path: PathBuf,
     pub(super) readers: u32,
     pub(super) busy: Duration,
     pub(super) bounds: Bounds,
+    pub(super) host: Option<SqlitePool>,
 }
 
 impl SqliteOptions {
@@ -24,6 +27,7 @@ impl SqliteOptions {
             readers: 4,
             busy: Duration::from_secs(5),
             bounds: Bounds { rows: 32_768, names: 32_768 },
+            host: None,
         }
     }
 
@@ -79,6 +83,20 @@ impl SqliteOptions {
     #[must_use]
     pub fn busy_timeout(mut self, busy: Duration) -> Self {
         self.busy = busy;
+        self
+    }
+
+    /// The host's own database, in another file, whose transactions may write to rooms: see
+    /// [`HostWrites`](crate::store::HostWrites). One table is made in it, `chatcore_outbox`.
+    ///
+    /// Another file, because SQLite has one writer for each: in the same file, a transaction that the host
+    /// keeps open would hold up everyone who writes in a room. Rows of that table are cleared away
+    /// by a connection of the pool now and then, so a transaction that is to write should begin with
+    /// `BEGIN IMMEDIATE` (sqlx's `begin_with`), as with any second writer. What is handed in
+    /// is as durable as the host's own rows are.
+    #[must_use]
+    pub fn host(mut self, pool: SqlitePool) -> Self {
+        self.host = Some(pool);
         self
     }
 

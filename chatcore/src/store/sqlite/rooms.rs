@@ -7,9 +7,9 @@ use super::SqliteStore;
 use super::error::{corrupt, failed};
 use super::rows::Fields;
 use crate::id::{RoomId, UserId};
-use crate::room::{Member, Room};
-use crate::store::sql::rows::{member_columns, room_columns};
-use crate::store::{Head, RoomCounts, RoomFilter, RoomStore, StoreError};
+use crate::room::{InviteHash, InviteLink, Member, Room};
+use crate::store::sql::rows::{hex, invite_link_columns, member_columns, room_columns};
+use crate::store::{Head, Retained, RoomCounts, RoomFilter, RoomStore, StoreError};
 
 const ROOM: &str = concat!(
     "SELECT ",
@@ -52,6 +52,36 @@ const MEMBERS: &str = concat!(
     " FROM rooms r CROSS JOIN members m INDEXED BY members_joined ON m.room = r.pk \
      WHERE r.id = ?1 AND r.deleted_at IS NULL AND m.standing = 1 AND m.user > ?2 \
      ORDER BY m.user LIMIT ?3"
+);
+
+const INVITE_LINKS: &str = concat!(
+    "SELECT ",
+    invite_link_columns!(),
+    " FROM rooms r CROSS JOIN invite_links i ON i.room = r.pk WHERE r.id = ? ORDER BY i.id"
+);
+
+const INVITED_TO: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    ", ",
+    invite_link_columns!(),
+    " FROM invite_links i CROSS JOIN rooms r ON r.pk = i.room WHERE i.hash = ?"
+);
+
+const BLOCKED: &str =
+    "SELECT blocked FROM blocks WHERE user = ? AND blocked > ? ORDER BY blocked LIMIT ?";
+
+const OWN: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM rooms r INDEXED BY rooms_retained \
+     WHERE r.retention > 0 AND r.deleted_at IS NULL AND r.id > ?1 ORDER BY r.id LIMIT ?2"
+);
+
+const ALL: &str = concat!(
+    "SELECT ",
+    room_columns!(),
+    " FROM rooms r WHERE r.deleted_at IS NULL AND r.id > ?1 ORDER BY r.id LIMIT ?2"
 );
 
 #[async_trait]
@@ -109,6 +139,47 @@ impl RoomStore for SqliteStore {
         rows.iter().map(|row| Fields::of(row).member()).collect()
     }
 
+    async fn invite_links(&self, room: &RoomId) -> Result<Vec<InviteLink>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows = sqlx::query(INVITE_LINKS)
+            .bind(room.as_str())
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).invite_link()).collect()
+    }
+
+    async fn invited_to(
+        &self,
+        hash: &InviteHash,
+    ) -> Result<Option<(Room, InviteLink)>, StoreError> {
+        let mut reader = self.read().await?;
+        let row = sqlx::query(INVITED_TO)
+            .bind(hex(hash.as_bytes()))
+            .fetch_optional(&mut *reader)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(room_and_link).transpose()
+    }
+
+    async fn retained(
+        &self,
+        which: Retained,
+        after: Option<&RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreError> {
+        let rows = sqlx::query(match which {
+            Retained::Own => OWN,
+            Retained::All => ALL,
+        })
+        .bind(after.map_or("", RoomId::as_str))
+        .bind(limit)
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).room()).collect()
+    }
+
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Head>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, head_seq, deleted_at IS NOT NULL FROM rooms \
@@ -124,6 +195,23 @@ impl RoomStore for SqliteStore {
             Ok(Head { room, head_seq: row.seq()?, deleted: row.take()? })
         };
         rows.iter().map(head).collect()
+    }
+
+    async fn blocked(
+        &self,
+        user: &UserId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows = sqlx::query(BLOCKED)
+            .bind(user.as_str())
+            .bind(after.map_or("", UserId::as_str))
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Fields::of(row).user()).collect()
     }
 
     async fn counts(&self) -> Result<RoomCounts, StoreError> {
@@ -142,4 +230,9 @@ impl RoomStore for SqliteStore {
 fn room_and_member(row: &SqliteRow) -> Result<(Room, Option<Member>), StoreError> {
     let mut row = Fields::of(row);
     Ok((row.room()?, row.maybe_member()?))
+}
+
+fn room_and_link(row: &SqliteRow) -> Result<(Room, InviteLink), StoreError> {
+    let mut row = Fields::of(row);
+    Ok((row.room()?, row.invite_link()?))
 }

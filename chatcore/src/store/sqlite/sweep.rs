@@ -54,6 +54,12 @@ pub(super) async fn sweep(store: &SqliteStore, limit: u32) -> Result<u32, StoreE
             script.bind(room)?;
             script.bind(to)?;
         }
+        script.add(
+            "UPDATE attachments SET state = 6 WHERE state = 3 \
+             AND room = (SELECT id FROM rooms WHERE pk = ?) AND seq <= ?",
+        );
+        script.bind(room)?;
+        script.bind(to)?;
         script.add("UPDATE rooms SET swept_seq = ? WHERE pk = ?");
         script.bind(to)?;
         script.bind(room)?;

@@ -2,12 +2,14 @@
 //! [`RoomStore`](crate::store::RoomStore) beside it. Each case takes a fresh, empty store.
 
 mod changing;
+mod expiring;
 mod mentioning;
 mod reacting;
 mod reading;
 mod sending;
 
 pub use changing::*;
+pub use expiring::*;
 pub use mentioning::*;
 pub use reacting::*;
 pub use reading::*;
@@ -72,6 +74,14 @@ macro_rules! log_store_suite {
                 who_comes_back_has_no_mentions,
                 mentions_that_are_counted_are_bounded,
                 mentions_agree_with_a_recount_from_the_log,
+                // expiring
+                what_is_too_old_is_read_no_more,
+                only_the_host_lets_go_of_what_is_old,
+                a_floor_only_rises,
+                what_edits_of_old_messages_said_goes_with_them,
+                counts_stay_right_when_old_messages_go,
+                how_long_messages_are_kept_is_the_owners_to_say,
+                rooms_that_keep_messages_for_a_time_are_listed,
                 // reading
                 entries_are_read_from_any_cursor,
                 pages_of_messages_pass_over_other_entries,

@@ -133,8 +133,12 @@ pub async fn pins_are_bounded_and_for_moderators(store: impl Rooms) {
     scene.does("ann", &room, pin(&ids[2], true)).await;
     let pinned: Vec<_> = scene.history(&room, "eve").await.iter().map(|m| m.pinned).collect();
     assert_eq!(pinned, [false, true, true]);
+    scene.does("bob", &room, react(&ids[1], "👍", true)).await;
+    let listed = scene.pinned(&room, "bob").await;
+    assert_eq!(listed, scene.history(&room, "bob").await[1..], "as they stand in the room");
+    assert!(listed[0].pinned && listed[0].reactions[0].mine);
     assert_eq!(scene.see(&room).await.pins, 2);
-    assert_eq!(scene.kinds(&room).await[7..], ["pin", "pin", "unpin", "pin"]);
+    assert_eq!(scene.kinds(&room).await[7..], ["pin", "pin", "unpin", "pin", "react"]);
 }
 
 /// And makes room for another one.
@@ -146,6 +150,7 @@ pub async fn a_deleted_message_is_unpinned(store: impl Rooms) {
     scene.does("ann", &room, pin(&first.id, true)).await;
     scene.does("ann", &room, delete(&first.id, "d")).await;
     assert_eq!(scene.see(&room).await.pins, 0);
+    assert_eq!(scene.pinned(&room, "ann").await, []);
     assert!(!scene.shown(&room, &first.id, "ann").await.pinned);
     scene.does("ann", &room, pin(&second.id, true)).await;
     assert_eq!(scene.see(&room).await.pins, 1);

@@ -176,7 +176,7 @@ pub async fn a_rejected_command_leaves_the_rest_of_its_batch_intact(store: impl 
 /// Nothing asked, nothing done; nor by a batch of which nothing comes.
 pub async fn an_empty_batch_is_nothing(store: impl Rooms) {
     let scene = Scene::of(store);
-    let Committed { outcomes, entries, rewritten, marks, deleted } = scene.commit(&[]).await;
+    let Committed { outcomes, entries, rewritten, marks, deleted, .. } = scene.commit(&[]).await;
     assert!(outcomes.is_empty() && entries.is_empty() && rewritten.is_empty());
     assert!(marks.is_empty() && deleted.is_empty());
     let room = scene.public("general", "ann", &[]).await;

@@ -2,11 +2,15 @@
 //! [`LogStore`](crate::store::LogStore) beside it has written, and the rules that the latter runs.
 //! Each case takes a fresh, empty store.
 
+mod blocking;
+mod invite_links;
 mod listing;
 mod membership;
 mod moderation;
 mod succession;
 
+pub use blocking::*;
+pub use invite_links::*;
 pub use listing::*;
 pub use membership::*;
 pub use moderation::*;
@@ -73,6 +77,22 @@ macro_rules! room_store_suite {
                 a_description_that_changes_nothing_makes_no_entry,
                 slow_mode_spaces_out_messages_of_members,
                 slow_mode_holds_within_a_batch,
+                // invite links
+                a_link_lets_strangers_into_a_private_room,
+                a_link_lets_in_as_many_as_it_says,
+                a_race_for_a_link_has_as_many_winners_as_it_has_uses,
+                a_link_that_is_over_lets_nobody_in,
+                links_of_a_room_are_bounded,
+                links_are_made_by_moderators,
+                a_link_lifts_no_ban,
+                a_link_ends_with_its_room,
+                a_link_brings_in_no_more_than_the_room_holds,
+                // blocking
+                who_is_blocked_opens_no_direct_room,
+                who_is_blocked_writes_nothing_in_a_direct_room,
+                who_is_blocked_invites_nobody_who_blocks_them,
+                blocked_people_are_bounded,
+                blocking_and_opening_at_once_leave_nobody_unblocked,
                 // listing
                 rooms_are_listed_in_pages_by_id,
                 visible_rooms_are_public_ones_and_ones_own,

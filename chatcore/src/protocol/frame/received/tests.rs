@@ -3,15 +3,18 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::chat::{Created, Hit, Left, MemberSummary, RoomSummary, SearchResult, Sent};
+use crate::chat::{
+    Created, Hit, Invitation, InviteLinkSummary, Left, MadeInviteLink, MemberSummary, Readers,
+    RoomSummary, SearchResult, Sent,
+};
 use crate::error::Code;
 use crate::hub::Membership;
-use crate::id::MessageId;
+use crate::id::{InviteLinkId, MessageId};
 use crate::log::{Body, HistoryPage, Message};
 use crate::protocol::frame::*;
 use crate::protocol::limits::Announced;
 use crate::protocol::{DecodeError, Encoding};
-use crate::room::{Marks, Role, RoomKind};
+use crate::room::{InviteCode, Marks, Role, RoomKind};
 use crate::search::Excerpt;
 
 const MAX: usize = 256 * 1024;
@@ -89,6 +92,8 @@ fn summary() -> RoomSummary {
         unread: 3,
         mentions: 2,
         slow_mode: 7,
+        pins: 1,
+        retention: 8,
     }
 }
 
@@ -120,10 +125,24 @@ fn answers() -> Vec<Answer> {
         Answer::Sent(sent),
         Answer::Changed(Changed { head_seq: Seq(9) }),
         Answer::Found(found()),
+        Answer::InviteLink(MadeInviteLink { link: invite_link(), code: InviteCode::new("c") }),
+        Answer::InviteLinks(InviteLinkList { links: vec![invite_link()] }),
+        Answer::Invitation(Invitation { name: Some("Lobby".into()) }),
+        Answer::Invitation(Invitation { name: None }),
         Answer::Members(members()),
+        Answer::Pins(PinList { pinned: vec![message()], next: Some(Seq(4)) }),
+        Answer::Pins(PinList::default()),
+        Answer::Readers(Readers { readers: vec![user()], next: Some(user()) }),
+        Answer::Readers(Readers::default()),
         Answer::Room(Created { room: room(), epoch: epoch(), head_seq: Seq(9) }),
         Answer::Left(Left { deleted: true }),
-        Answer::Rooms(RoomList { rooms: vec![summary()], next: Some(room()) }),
+        Answer::Rooms(RoomList {
+            rooms: vec![summary()],
+            blocked: vec![user()],
+            next: Some(room()),
+        }),
+        Answer::Blocks(BlockList { blocks: vec![user()], next: Some(user()) }),
+        Answer::Blocks(BlockList::default()),
         Answer::Rooms(RoomList::default()),
         Answer::History(HistoryPage {
             messages: vec![message()],
@@ -179,11 +198,27 @@ fn frames() -> Vec<ServerFrame> {
         ServerFrame::Goaway(Goaway { retry_after_ms: 500, ticket: Some(Token::new("once")) }),
         ServerFrame::Ticket(TicketFrame { ticket: Token::new("once") }),
         ServerFrame::Pong(Pong { ts: Timestamp(9) }),
+        ServerFrame::Block(BlockFrame { user: user(), on: true }),
     ]);
     frames.extend([GapReason::Slow, GapReason::Retention, GapReason::Epoch].map(|reason| {
         ServerFrame::Gap(Gap { room: room(), epoch: epoch(), head_seq: Seq(9), reason })
     }));
     frames
+}
+
+fn link() -> InviteLinkId {
+    InviteLinkId::parse("link-1").expect("valid")
+}
+
+fn invite_link() -> InviteLinkSummary {
+    InviteLinkSummary {
+        link: link(),
+        created_by: user(),
+        created_at: Timestamp(1),
+        expires_at: Timestamp(9),
+        uses: Some(3),
+        used: 1,
+    }
 }
 
 fn bodies() -> Vec<Body> {
@@ -206,7 +241,10 @@ fn bodies() -> Vec<Body> {
         Body::Unreact { message_id: message_id.clone(), emoji },
         Body::Pin { message_id: message_id.clone() },
         Body::Unpin { message_id },
-        Body::Enter {},
+        Body::Enter { link: None },
+        Body::Enter { link: Some(link()) },
+        Body::Link { link: link(), expires_at: Timestamp(9), uses: Some(3) },
+        Body::Unlink { link: link() },
         Body::Leave {},
         Body::Invite { target: target.clone() },
         Body::Kick { target: target.clone(), reason: reason.clone() },
@@ -220,6 +258,7 @@ fn bodies() -> Vec<Body> {
             topic: Some("all".into()),
             visibility: RoomKind::Public,
             slow_mode: 5,
+            retention: 6,
         },
     ]
 }

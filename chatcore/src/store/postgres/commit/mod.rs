@@ -5,15 +5,19 @@ mod write;
 
 use std::collections::HashMap;
 
+use sqlx::{Postgres, Transaction};
+
 use self::write::Writing;
 use super::PostgresStore;
 use super::client::{Fault, Tx, pause};
 use super::error::{asks_again, corrupt, is_taken};
+use super::inbox;
 use super::rows::Fields;
 use super::sql::{Args, of_schema};
+use crate::error::Error;
 use crate::id::RoomId;
 use crate::limits::Limits;
-use crate::room::{Changes, Command, Plan, View, Views, plan};
+use crate::room::{Changes, Command, Plan, Rejection, View, Views, plan};
 use crate::store::sql::cache::Cache;
 use crate::store::sql::views::{Before, Questions};
 use crate::store::{Committed, StoreError};
@@ -114,13 +118,7 @@ async fn attempt(
     limits: &Limits,
     look: Look,
 ) -> Result<Tried, Fault> {
-    let mut asked = Questions::of(batch);
-    let mut views = Views {
-        epoch: store.epoch.clone(),
-        rooms: asked.rooms.iter().map(|room| (room.clone(), View::default())).collect(),
-        joined_counts: asked.joined.iter().map(|user| (user.clone(), 0)).collect(),
-        uploads: Default::default(),
-    };
+    let (mut asked, mut views) = question(store, batch);
     let mut before = Before::default();
     let mut names = Vec::new();
     if look == Look::Believed {
@@ -180,6 +178,42 @@ async fn attempt(
     }
     store.memory().cache.remember(&changes, |room| writing.written(room));
     Ok(Tried::Done(Box::new(Committed::new(outcomes, changes))))
+}
+
+/// Decides `commands` as things stand in a transaction of the host's, and writes nothing.
+///
+/// # Errors
+/// What the last of them is refused for.
+pub(super) async fn foresee(
+    store: &PostgresStore,
+    tx: &mut Transaction<'_, Postgres>,
+    commands: &[Command],
+    limits: &Limits,
+) -> Result<(), Error> {
+    let (asked, mut views) = question(store, commands);
+    let asking = asked.asking(commands.len())?;
+    if let Some(script) = parts::script(&asking) {
+        let (sql, arguments) = script.done(&store.client.schema)?;
+        let rows = inbox::run(tx, sql, arguments).await?;
+        parts::answer(&asked, &asking, rows.first(), &mut views, &mut Before::default())?;
+    }
+    let foreseen = plan(&mut views, commands, limits).outcomes.pop();
+    foreseen.unwrap_or(Err(Rejection::Settled))?;
+    Ok(())
+}
+
+/// What a batch needs to be decided, and where the answers go.
+fn question(store: &PostgresStore, batch: &[Command]) -> (Questions, Views) {
+    let asked = Questions::of(batch);
+    let views = Views {
+        epoch: store.epoch.clone(),
+        rooms: asked.rooms.iter().map(|room| (room.clone(), View::default())).collect(),
+        joined_counts: asked.joined.iter().map(|user| (user.clone(), 0)).collect(),
+        uploads: Default::default(),
+        inbox: Default::default(),
+        blocks: Default::default(),
+    };
+    (asked, views)
 }
 
 /// Begins a transaction with the rooms locked, in an order that is the same for everybody. What is read

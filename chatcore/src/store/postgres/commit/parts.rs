@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use crate::store::postgres::error::corrupt;
 use crate::store::postgres::rows::Fields;
 use crate::store::postgres::sql::Script;
-use crate::store::sql::rows::{entry_columns, member_columns, room_columns};
+use crate::store::sql::rows::{entry_columns, invite_link_columns, member_columns, room_columns};
 use crate::store::sql::views::{Before, Part, Question, Questions};
 
 /// What is asked of rooms by JSON, each row a value `j.value` at the place `j.key`.
@@ -97,6 +97,21 @@ const fn sql(part: Part) -> &'static str {
              CROSS JOIN LATERAL (SELECT h.* FROM $.members h WHERE h.room = r.pk \
                AND h.standing = 1 ORDER BY h.role DESC, h.entered_seq LIMIT ?) m)"
         ),
+        Part::InviteLinks => concat!(
+            key!(),
+            "json_build_array(",
+            invite_link_columns!(),
+            "))) FROM json_array_elements_text(?::json) WITH ORDINALITY AS j (value, key) \
+             JOIN $.rooms r ON r.id = j.value JOIN $.invite_links i ON i.room = r.pk)"
+        ),
+        Part::Blocks => concat!(
+            key!(),
+            "(EXISTS (SELECT 1 FROM $.blocks b \
+               WHERE b.user = j.value ->> 0 AND b.blocked = j.value ->> 1))::int, \
+             CASE WHEN (j.value ->> 2)::boolean THEN (\
+               SELECT count(*) FROM $.blocks b WHERE b.user = j.value ->> 0) ELSE 0 END)) \
+             FROM json_array_elements(?::json) WITH ORDINALITY AS j (value, key))"
+        ),
         Part::Joined => concat!(
             key!(),
             "c.joined)) FROM json_array_elements_text(?::json) WITH ORDINALITY AS j (value, key) \
@@ -106,6 +121,10 @@ const fn sql(part: Part) -> &'static str {
             "(SELECT json_agg(json_build_array(a.id, a.owner, a.name, a.content_type, a.size, \
                a.width, a.height)) FROM json_array_elements_text(?::json) j \
               JOIN $.attachments a ON a.id = j AND a.state = 2)"
+        }
+        Part::Inbox => {
+            "(SELECT json_agg(i.id) FROM json_array_elements_text(?::json) j \
+              JOIN $.inbox i ON i.id = j::bigint AND i.code IS NULL)"
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::{Runs, Stretch};
 use crate::store::sql::views::Before;
 
+mod blocks;
+mod links;
 mod messages;
 
 /// What a commit writes.
@@ -40,32 +42,33 @@ const LONGER: &str = "\
 
 const ROOMS: &str = "\
 , made AS (INSERT INTO $.rooms AS r (pk, version, id, kind, name, topic, created_at, created_by, keep, \
-    head_seq, head_n, floor_seq, members, owners, pins, deleted_at, slow_mode, dead_seq) \
+    head_seq, head_n, floor_seq, members, owners, pins, deleted_at, slow_mode, retention, \
+    dead_seq) \
   SELECT e.pk, 1, e.id, e.kind, e.name, e.topic, e.at, e.by, e.keep, e.seq, e.n, e.floor, \
-    e.members, e.owners, e.pins, e.deleted, e.slow, e.dead \
+    e.members, e.owners, e.pins, e.deleted, e.slow, e.retention, e.dead \
   FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], \
     ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, seq, n, \
-    floor, members, owners, pins, deleted, slow, dead) \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, \
+    seq, n, floor, members, owners, pins, deleted, slow, retention, dead) \
   ON CONFLICT (pk) DO UPDATE SET version = r.version + 1, kind = excluded.kind, \
     name = excluded.name, topic = excluded.topic, created_at = excluded.created_at, \
     created_by = excluded.created_by, keep = excluded.keep, head_seq = excluded.head_seq, \
     head_n = excluded.head_n, floor_seq = excluded.floor_seq, members = excluded.members, \
     owners = excluded.owners, pins = excluded.pins, deleted_at = excluded.deleted_at, \
-    slow_mode = excluded.slow_mode, dead_seq = excluded.dead_seq)";
+    slow_mode = excluded.slow_mode, retention = excluded.retention, dead_seq = excluded.dead_seq)";
 
 /// Marks are no part of a room's version: others may have moved them on.
 const MEMBERS: &str = "\
 , stood AS (INSERT INTO $.members AS m (room, \"user\", standing, banned_until, role, muted_until, \
-    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at) \
+    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at, barred) \
   SELECT e.* FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[]) AS e \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]) AS e \
   ON CONFLICT (room, \"user\") DO UPDATE SET standing = excluded.standing, \
     banned_until = excluded.banned_until, role = excluded.role, muted_until = excluded.muted_until, \
     entered_seq = excluded.entered_seq, read_seq = greatest(m.read_seq, excluded.read_seq), \
     read_n = greatest(m.read_n, excluded.read_n), \
     delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq), \
-    mentions = excluded.mentions, spoke_at = excluded.spoke_at)";
+    mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred)";
 
 const MARKS: &str = "\
 , marks AS (UPDATE $.members m SET read_seq = e.read, read_n = e.n, delivered_seq = e.delivered \
@@ -96,6 +99,17 @@ const SENDS: &str = "\
 const PENDING: &str = "\
 , pending AS (INSERT INTO $.runs_pending (made, messages, rooms, firsts, lasts) \
   SELECT ?::bigint, ?::bigint, ?::bigint[], ?::bigint[], ?::bigint[] FROM go)";
+
+/// What was handed in by a host's transaction is settled by whoever comes first.
+const SETTLED: &str = "\
+, settled AS (DELETE FROM $.inbox i USING go \
+  WHERE i.id = ANY (?::bigint[]) AND i.code IS NULL RETURNING 1)";
+
+const REFUSED: &str = "\
+, refused AS (UPDATE $.inbox i SET code = e.code, why = e.why, \
+    refused_at = (extract(epoch FROM now()) * 1000)::bigint \
+  FROM go, unnest(?::bigint[], ?::text[], ?::text[]) AS e (id, code, why) \
+  WHERE i.id = e.id AND i.code IS NULL RETURNING 1)";
 
 /// Whether the statement found something else than what was decided on, in the middle of its work.
 pub(super) fn is_stale(error: &sqlx::Error) -> bool {
@@ -172,6 +186,9 @@ impl<'a> Writing<'a> {
         self.joined(&mut script, &mut checks);
         self.entries(&mut script)?;
         self.messages(&mut script, &mut checks)?;
+        self.links(&mut script)?;
+        self.blocks(&mut script);
+        self.inbox(&mut script, &mut checks);
         checks.end(&mut script);
         Ok(script)
     }
@@ -214,6 +231,7 @@ impl<'a> Writing<'a> {
             args.bind(of(&whole, |room| i64::from(room.pins)));
             args.bind(of(&whole, |room| room.deleted_at.map(|at| at.0)));
             args.bind(of(&whole, |room| i64::from(room.slow_mode)));
+            args.bind(of(&whole, |room| i64::from(room.retention)));
             args.bind(of(&whole, |room| match room.deleted_at {
                 Some(_) => signed(room.head_seq.0),
                 None => signed(room.floor_seq.0),
@@ -250,6 +268,7 @@ impl<'a> Writing<'a> {
             args.bind(column(&whole, |(_, member)| signed(member.marks.delivered_seq.0)));
             args.bind(mentions);
             args.bind(column(&whole, |(_, member)| member.spoke_at.map(|at| at.0)));
+            args.bind(column(&whole, |(_, member)| i64::from(member.barred)));
         }
         if !marks.is_empty() {
             checks.rows("marks", marks.len());
@@ -288,7 +307,7 @@ impl<'a> Writing<'a> {
     fn entries(&self, script: &mut Script) -> Result<(), StoreError> {
         let made = self.new.len();
         let entries = &self.changes.entries;
-        if entries.is_empty() {
+        if entries.is_empty() && made == 0 {
             return Ok(());
         }
         let (mut rooms, mut bodies) = (Vec::new(), Vec::new());
@@ -334,6 +353,28 @@ impl<'a> Writing<'a> {
         args.bind(column(&runs, |run| signed(run.2)));
         args.bind(column(&runs, |run| signed(run.3)));
         Ok(())
+    }
+
+    fn inbox(&self, script: &mut Script, checks: &mut Checks) {
+        let place = |place: &u64| i64::try_from(*place).unwrap_or(i64::MAX);
+        let (mut done, mut refused) = (Vec::new(), Vec::new());
+        for (id, why) in &self.changes.settled {
+            match why {
+                None => done.push(place(id)),
+                Some(why) => refused.push((place(id), why)),
+            }
+        }
+        if !done.is_empty() {
+            checks.rows("settled", done.len());
+            script.text(SETTLED).bind(done);
+        }
+        if !refused.is_empty() {
+            checks.rows("refused", refused.len());
+            let args = script.text(REFUSED);
+            args.bind(column(&refused, |(id, _)| *id));
+            args.bind(column(&refused, |(_, why)| why.code().as_str()));
+            args.bind(column(&refused, |(_, why)| why.to_string()));
+        }
     }
 
     /// Rooms that come to their end.

@@ -29,6 +29,10 @@ mod rooms {
     crate::room_store_suite!(in one, super::fresh);
 }
 
+mod hook {
+    crate::hook_store_suite!(in one, super::fresh);
+}
+
 mod log {
     crate::log_store_suite!(in one, super::fresh);
 }

@@ -12,8 +12,9 @@ use super::SqliteStore;
 use super::error::{corrupt, failed};
 use super::memory::{Ends, Memory};
 use super::writer::WriteTx;
+use crate::error::Error;
 use crate::limits::Limits;
-use crate::room::{Changes, Command, Plan, plan};
+use crate::room::{Changes, Command, Plan, Rejection, plan};
 use crate::store::sql::runs::Runs;
 use crate::store::sql::views::{Before, Questions};
 use crate::store::{Committed, StoreError};
@@ -88,6 +89,26 @@ async fn attempt(
     }
     let written = write(store, tx, &before, &changes).await?;
     Ok(written.then(|| Committed::new(outcomes, changes)))
+}
+
+/// Decides `commands` as things stand, and writes nothing.
+///
+/// # Errors
+/// What the last of them is refused for.
+pub(super) async fn foresee(
+    store: &SqliteStore,
+    commands: &[Command],
+    limits: &Limits,
+) -> Result<(), Error> {
+    let mut asked = Questions::of(commands);
+    let (mut views, mut before) = recall::recall(&mut store.memory(), &mut asked, &store.epoch)?;
+    let mut reader = store.read().await?;
+    parts::load(&mut reader, &asked, commands.len(), &mut views, &mut before).await?;
+    drop(reader);
+    recall::recall_names(&store.memory(), &mut asked, &mut views, &before)?;
+    let foreseen = plan(&mut views, commands, limits).outcomes.pop();
+    foreseen.unwrap_or(Err(Rejection::Settled))?;
+    Ok(())
 }
 
 /// Writes `changes`; says whether it could: not if one of their names was used before.
@@ -183,7 +204,7 @@ mod tests {
                 statements.push(statement.replace("RAISE(ABORT, 'sent before')", "1"));
             }
         }
-        assert_eq!(statements.len(), 1 + 3 + 11 + 7);
+        assert_eq!(statements.len(), 1 + 3 + 12 + 5 + 7);
         for statement in &statements {
             for step in steps(&store, statement).await {
                 let walks = step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE");

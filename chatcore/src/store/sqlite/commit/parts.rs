@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::room::Views;
 use crate::store::StoreError;
-use crate::store::sql::rows::{entry_columns, member_columns, room_columns};
+use crate::store::sql::rows::{entry_columns, invite_link_columns, member_columns, room_columns};
 use crate::store::sql::views::{Before, Part, Questions};
 use crate::store::sqlite::error::corrupt;
 use crate::store::sqlite::rows::Fields;
@@ -77,6 +77,20 @@ pub(super) const fn sql(part: Part) -> &'static str {
                SELECT h.user FROM members h WHERE h.room = r.pk AND h.standing = 1 \
                ORDER BY h.role DESC, h.entered_seq LIMIT ?))"
         ),
+        Part::InviteLinks => concat!(
+            "(SELECT json_group_array(json_array(j.key, json_array(",
+            invite_link_columns!(),
+            "))) \
+             FROM json_each(?) j CROSS JOIN rooms r ON r.id = j.value \
+             CROSS JOIN invite_links i ON i.room = r.pk)"
+        ),
+        Part::Blocks => {
+            "(SELECT json_group_array(json_array(j.key, EXISTS (\
+               SELECT 1 FROM blocks b WHERE b.user = j.value ->> 0 AND b.blocked = j.value ->> 1), \
+               CASE WHEN j.value ->> 2 THEN (\
+                 SELECT count(*) FROM blocks b WHERE b.user = j.value ->> 0) ELSE 0 END)) \
+             FROM json_each(?) j)"
+        }
         Part::Joined => {
             "(SELECT json_group_array(json_array(j.key, c.joined)) FROM json_each(?) j \
              CROSS JOIN user_counts c ON c.user = j.value)"
@@ -85,6 +99,10 @@ pub(super) const fn sql(part: Part) -> &'static str {
             "(SELECT json_group_array(json_array(a.id, a.owner, a.name, a.content_type, a.size, \
                a.width, a.height)) \
              FROM json_each(?) j CROSS JOIN attachments a ON a.id = j.value AND a.state = 2)"
+        }
+        Part::Inbox => {
+            "(SELECT json_group_array(i.id) FROM json_each(?) j \
+             CROSS JOIN inbox i ON i.id = j.value AND i.state = 0)"
         }
     }
 }

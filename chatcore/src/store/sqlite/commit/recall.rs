@@ -20,6 +20,8 @@ pub(super) fn recall(
         rooms: asked.rooms.iter().map(|room| (room.clone(), View::default())).collect(),
         joined_counts: asked.joined.iter().map(|user| (user.clone(), 0)).collect(),
         uploads: HashMap::new(),
+        inbox: Default::default(),
+        blocks: Default::default(),
     };
     let mut before = Before::default();
     memory.cache.recall(asked, &mut views, &mut before);

@@ -7,8 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::entries;
 use crate::id::RoomId;
-use crate::room::{Changes, Member, Room};
-use crate::store::sql::rows::{kind_number, role_number, standing_number};
+use crate::room::{Changes, Member, Rejection, Room};
+use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::Runs;
 use crate::store::sql::views::Before;
 use crate::store::sqlite::error::{corrupt, failed};
@@ -74,8 +74,12 @@ impl Writing<'_> {
         on_messages(&mut messages, changes, numbers)?;
         messages.insert(
             &mut script,
-            "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO messages_written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
+        let mut links = Columns::default();
+        on_links(&mut links, changes, numbers)?;
+        links.insert(&mut script, "INSERT INTO links_written VALUES (?, ?, ?, ?, ?)")?;
+        inbox(&mut script, changes)?;
         if let Some(slice) = self.slice {
             entries::file(&mut script, slice)?;
         }
@@ -154,7 +158,8 @@ fn room_row<'a>(
         room.owners,
         room.pins,
         room.deleted_at,
-        room.slow_mode,
+        // A row has sixteen cells at most.
+        (room.slow_mode, room.retention),
     ))
 }
 
@@ -178,10 +183,30 @@ fn member_row<'a>(
         // As an array it becomes text, once it is taken out of the row.
         (!member.mentions.is_empty()).then_some(&member.mentions),
         member.spoke_at,
+        i64::from(member.barred),
     ))
 }
 
-/// What happens to messages that are there, to reactions, pins and files.
+/// Settles what was handed in by the host's transactions: 1 is done, 2 refused.
+fn inbox(script: &mut Script, changes: &Changes) -> Result<(), StoreError> {
+    if changes.settled.is_empty() {
+        return Ok(());
+    }
+    let row = |(place, why): (&u64, &Option<Rejection>)| match why {
+        None => (*place, 1, None, None),
+        Some(why) => (*place, 2, Some(why.code().as_str()), Some(why.to_string())),
+    };
+    let rows: Vec<_> = changes.settled.iter().map(row).collect();
+    script.add(SETTLED);
+    script.bind(serde_json::to_string(&rows).map_err(corrupt)?)
+}
+
+const SETTLED: &str = "\
+UPDATE inbox SET state = j.value ->> 1, code = j.value ->> 2, why = j.value ->> 3, \
+  refused_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) \
+FROM json_each(?) j WHERE inbox.id = j.value ->> 0";
+
+/// What happens to messages that are there, to reactions, pins and files; and the audit.
 fn on_messages(
     columns: &mut Columns,
     changes: &Changes,
@@ -213,5 +238,33 @@ fn on_messages(
     columns.add(changes.bound.iter().map(|(id, (room, seq))| Ok((id, room, seq))))?;
     columns.add(changes.released.iter().map(Ok))?;
     let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
-    columns.add(deleted.map(|room| Ok(&room.id)))
+    columns.add(deleted.map(|room| Ok(&room.id)))?;
+    columns.add(changes.audit.iter().map(|record| {
+        Ok((record.at, &record.room, serde_json::to_string(record).map_err(corrupt)?))
+    }))
+}
+
+/// What happens to links by which people come in, and who blocks whom.
+fn on_links(
+    columns: &mut Columns,
+    changes: &Changes,
+    numbers: &Numbers<'_>,
+) -> Result<(), StoreError> {
+    columns.add(changes.invite_links.iter().filter_map(|((room, id), link)| {
+        let link = link.as_ref()?;
+        let row = |number| {
+            let (hash, by) = (hex(link.hash.as_bytes()), &link.created_by);
+            (number, id, hash, by, link.created_at, link.expires_at, link.uses, link.used)
+        };
+        Some(numbers.get(room).map(row))
+    }))?;
+    let gone = changes.invite_links.iter().filter(|(_, link)| link.is_none());
+    columns.add(gone.map(|((room, id), _)| Ok((numbers.get(room)?, id))))?;
+    let deleted = changes.rooms.values().filter(|room| room.deleted_at.is_some());
+    columns.add(deleted.map(|room| numbers.get(&room.id)))?;
+    for on in [true, false] {
+        let some = changes.blocks.iter().filter(|(_, now)| **now == on);
+        columns.add(some.map(|(pair, _)| Ok(pair)))?;
+    }
+    Ok(())
 }

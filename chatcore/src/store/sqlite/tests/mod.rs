@@ -34,6 +34,10 @@ mod rooms {
     crate::room_store_suite!(super::fresh);
 }
 
+mod hook {
+    crate::hook_store_suite!(super::fresh);
+}
+
 mod log {
     crate::log_store_suite!(super::fresh);
 }

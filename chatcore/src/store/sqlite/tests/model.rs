@@ -189,6 +189,7 @@ impl Ask {
                 topic: None,
                 kind: private.map(|p| if p { RoomKind::Private } else { RoomKind::Public }),
                 slow_mode: name.map(u32::from),
+                retention: None,
             }),
             What::Read(seq) => mark(seq.into()),
             What::Delivered(seq) => Action::Mark { read: None, delivered: Some(Seq(seq.into())) },
@@ -268,7 +269,7 @@ async fn sound(scene: &Scene) {
 }
 
 fn told(committed: Committed) -> String {
-    let Committed { outcomes, entries, rewritten, marks, deleted } = committed;
+    let Committed { outcomes, entries, rewritten, marks, deleted, .. } = committed;
     let (entries, rewritten) = (nameless(entries), nameless(rewritten));
     format!("{outcomes:#?}\n{entries:#?}\n{rewritten:#?}\n{marks:?}\n{deleted:?}")
 }
@@ -322,6 +323,8 @@ async fn run(story: Vec<Step>) {
                 let other = sqlite.store.commit(&batch, &sqlite.limits).await;
                 let free = sqlx::query("ROLLBACK").execute(&mut outside).await;
                 free.expect("it is released");
+                // Dropped, it would close at some time, and may lock out what opens meanwhile.
+                sqlx::Connection::close(outside).await.expect("it closes");
                 // What changes nothing is answered all the same.
                 if let Ok(other) = other {
                     alike(&told(memory.commit(&batch).await), &told(other));

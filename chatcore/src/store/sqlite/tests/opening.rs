@@ -1,5 +1,10 @@
 //! Whose file it is, and of which version.
 
+use std::path::{Path, PathBuf};
+
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
+
+use super::super::migrate::MIGRATIONS;
 use super::*;
 
 #[tokio::test]
@@ -99,6 +104,39 @@ async fn closed_store_says_so() {
 }
 
 /// A file of an earlier build is brought forward, and keeps what it holds.
+/// What the file at `path` holds, in one of the first `steps` of the schema, as far as that has a place
+/// for it.
+async fn earlier(path: &Path, steps: usize) -> PathBuf {
+    let early = path.with_file_name("early.db");
+    let settings = connect::options(&early, Duration::from_secs(5));
+    let settings = settings.create_if_missing(true).foreign_keys(false);
+    let mut connection = settings.connect().await.expect("a connection");
+    let mut back = String::from(
+        "CREATE TABLE chatcore_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;",
+    );
+    for (step, version) in MIGRATIONS[..steps].iter().zip(1..) {
+        let name = step.name;
+        back += step.sql;
+        back += &format!("INSERT INTO chatcore_migrations VALUES ({version}, '{name}');");
+    }
+    back += &format!("ATTACH '{}' AS late;", path.display());
+    sqlx::raw_sql(AssertSqlSafe(back)).execute(&mut connection).await.expect("sound SQL");
+    let columns = "SELECT t.name, (SELECT group_concat(name) FROM pragma_table_info(t.name)) \
+        FROM main.sqlite_schema t \
+        WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> 'chatcore_migrations'";
+    let tables = sqlx::query(columns).fetch_all(&mut connection).await.expect("sound SQL");
+    for table in tables {
+        let (name, columns): (String, String) = (table.get(0), table.get(1));
+        let copy = format!(
+            "DELETE FROM main.{name};
+             INSERT INTO main.{name} ({columns}) SELECT {columns} FROM late.{name};"
+        );
+        sqlx::raw_sql(AssertSqlSafe(copy)).execute(&mut connection).await.expect("sound SQL");
+    }
+    sqlx::Connection::close(connection).await.expect("it closes");
+    early
+}
+
 #[tokio::test]
 async fn file_of_an_earlier_schema_is_taken_over() {
     use crate::testing::scene::Scene;
@@ -109,14 +147,7 @@ async fn file_of_an_earlier_schema_is_taken_over() {
     scene.says("ann", &room, "tea").await;
     drop(scene);
     open(&path).await.close().await.expect("it closes");
-    let settings = connect::options(&path, Duration::from_secs(5));
-    let mut connection = connect::connect(&settings).await.expect("a connection");
-    let back = "ALTER TABLE members DROP COLUMN mentions;
-                ALTER TABLE members DROP COLUMN spoke_at;
-                ALTER TABLE rooms DROP COLUMN slow_mode;
-                DELETE FROM chatcore_migrations WHERE version > 3;";
-    sqlx::raw_sql(back).execute(&mut connection).await.expect("sound SQL");
-    sqlx::Connection::close(connection).await.expect("it closes");
+    let path = earlier(&path, 3).await;
 
     let scene = Scene::of(open(&path).await);
     assert_eq!(scene.history(&room, "bob").await.len(), 1);

@@ -1,4 +1,4 @@
-//! What happens to messages that are there, to reactions, pins and files.
+//! What happens to messages that are there, to reactions, pins and files; and the audit.
 
 use std::collections::HashSet;
 
@@ -58,6 +58,10 @@ const RELEASED: &str = "\
 , released AS (UPDATE $.attachments a SET state = 6 FROM go \
   WHERE a.state = 3 AND (a.id = ANY (?) OR a.room = ANY (?)))";
 
+const AUDITED: &str = "\
+, audited AS (INSERT INTO $.audit (at, room, record) \
+  SELECT e.* FROM go, unnest(?::bigint[], ?::text[], ?::text[]) AS e)";
+
 impl Writing<'_> {
     pub(super) fn messages(
         &self,
@@ -68,7 +72,7 @@ impl Writing<'_> {
         self.reactions(script)?;
         self.pins(script)?;
         self.files(script, checks);
-        Ok(())
+        self.audit(script)
     }
 
     fn bodies(&self, script: &mut Script) -> Result<(), StoreError> {
@@ -142,6 +146,20 @@ impl Writing<'_> {
                 args.bind(column(&rows, |row| row.0)).bind(column(&rows, |row| row.1));
             }
         }
+        Ok(())
+    }
+
+    fn audit(&self, script: &mut Script) -> Result<(), StoreError> {
+        let audit = &self.changes.audit;
+        if audit.is_empty() {
+            return Ok(());
+        }
+        let records = audit.iter().map(|record| serde_json::to_string(record).map_err(corrupt));
+        let records = records.collect::<Result<Vec<_>, StoreError>>()?;
+        let args = script.text(AUDITED);
+        args.bind(column(audit, |record| record.at.0));
+        args.bind(column(audit, |record| record.room.as_ref().map(|room| room.as_str())));
+        args.bind(records);
         Ok(())
     }
 
