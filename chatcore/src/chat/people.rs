@@ -64,7 +64,7 @@ impl Chat {
 }
 
 impl Chat {
-    /// Ends the connections of a session that a host's own [`Authenticator`] gave out, here at once, and
+    /// Ends the connections of a session that a host's own [`Authenticator`](crate::account::Authenticator) gave out, here at once, and
     /// on other nodes as soon as the bus brings it: with the bus dead, not at all, for only the host
     /// knows which of its sessions live. Sessions of [`accounts`](Self::accounts) are ended there.
     pub fn end_session(&self, user: &UserId, session: &SessionId) {

@@ -1,4 +1,4 @@
-//! What every [`AdminStore`](crate::store::AdminStore) must do, together with the stores beside it. Each
+//! What every [`AdminStore`] must do, together with the stores beside it. Each
 //! case takes a fresh, empty store.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::room::Action;
 use crate::store::{AccountStore, AdminStore, Day};
 
-/// Tests an [`AdminStore`](crate::store::AdminStore): writes each case of this suite as a test of its own.
+/// Tests an [`AdminStore`]: writes each case of this suite as a test of its own.
 ///
 /// `$open` is an async closure that opens an empty store, and gives beside it whatever must outlive
 /// it:

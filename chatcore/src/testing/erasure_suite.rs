@@ -1,4 +1,4 @@
-//! What every [`ErasureStore`](crate::store::ErasureStore) must do, together with the stores beside it.
+//! What every [`ErasureStore`] must do, together with the stores beside it.
 //! Each case takes a fresh, empty store.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::room::{Action, Marks, MemberAction, NewRoom, Standing};
 use crate::store::attachment::{AttachmentStore, Reservation, WaitingLimit};
 use crate::store::{AccountStore, Erasure, ErasureStore, Naming};
 
-/// Tests an [`ErasureStore`](crate::store::ErasureStore): writes each case of this suite as a test of its own.
+/// Tests an [`ErasureStore`]: writes each case of this suite as a test of its own.
 ///
 /// `$open` is an async closure that opens an empty store, and gives beside it whatever must outlive
 /// it:

@@ -1,4 +1,4 @@
-//! What every [`OversightStore`](crate::store::OversightStore) must do, together with the
+//! What every [`OversightStore`] must do, together with the
 //! [`LogStore`](crate::store::LogStore) beside it. Each case takes a fresh, empty store.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::oversight::{Act, AuditEntry, AuditRecord, NewReport};
 use crate::room::{Action, MemberAction, Role};
 use crate::store::{OversightStore, Reported};
 
-/// Tests an [`OversightStore`](crate::store::OversightStore): writes each case of this suite as a test of its own.
+/// Tests an [`OversightStore`]: writes each case of this suite as a test of its own.
 ///
 /// `$open` is an async closure that opens an empty store, and gives beside it whatever must outlive
 /// it:
