@@ -7,12 +7,14 @@
 
 pub mod axe;
 pub mod browser;
+pub mod checker;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod local;
 mod pip;
 pub mod process;
+pub mod proxy;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod schemathesis;

@@ -48,6 +48,19 @@ impl Server {
         Self::start_with(&["--limits", "off", "--quic", &address]).await
     }
 
+    /// Starts a further node of the chat that `other` serves, with these arguments: it has the same
+    /// secret and shows the same certificate.
+    pub async fn start_beside(other: &Self, arguments: &[&str]) -> Self {
+        let mut server = Self::prepare(arguments, &[], None);
+        std::fs::create_dir(server.data()).expect("a folder of its own");
+        for file in ["secret", "quic.pem"] {
+            // It copies who may read it, too.
+            std::fs::copy(other.data().join(file), server.data().join(file)).expect("it is there");
+        }
+        server.launch_anywhere().await;
+        server
+    }
+
     /// Starts a server for whose files the disk is full above `bytes` each.
     pub async fn start_with_file_limit(bytes: u64) -> Self {
         Self::start_under(&["--limits", "off"], &[], Some(bytes)).await
@@ -58,24 +71,32 @@ impl Server {
         environment: &[(&str, &str)],
         file_limit: Option<u64>,
     ) -> Self {
+        let mut server = Self::prepare(arguments, environment, file_limit);
+        server.launch_anywhere().await;
+        server
+    }
+
+    fn prepare(arguments: &[&str], environment: &[(&str, &str)], file_limit: Option<u64>) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let mut server = Self {
+        Self {
             process: None,
             data: tempfile::tempdir().expect("a temporary directory"),
             address: free_address(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
             environment: environment.iter().map(owned).collect(),
             file_limit,
-        };
+        }
+    }
+
+    async fn launch_anywhere(&mut self) {
         // Another process may take the port between its choice and its use.
         for _ in 0..3 {
-            if server.try_launch().await {
-                return server;
+            if self.try_launch().await {
+                return;
             }
-            server.address = free_address();
+            self.address = free_address();
         }
-        server.launch().await;
-        server
+        self.launch().await;
     }
 
     async fn launch(&mut self) {
@@ -217,7 +238,7 @@ pub fn example(name: &str) -> PathBuf {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_")) {
         build.env_remove(name);
     }
-    if cfg!(feature = "s3") || cfg!(feature = "smtp") {
+    if cfg!(any(feature = "cluster", feature = "s3", feature = "smtp")) {
         // As `tests/run` builds the examples, so that it finds them built.
         build.args(["--workspace", "--all-features"]);
     }

@@ -244,6 +244,11 @@ impl WsClient {
         tokio::time::timeout(patience, self.frames.recv()).await.ok().flatten()
     }
 
+    /// The next frame that is not an answer; none once the connection has ended. Cancel-safe.
+    pub async fn frame(&mut self) -> Option<Value> {
+        self.frames.recv().await
+    }
+
     /// Waits until the server ends the connection, and returns how.
     pub async fn ended(mut self) -> Ended {
         let ended = self.ended.take().expect("only this takes it");

@@ -32,6 +32,7 @@ pub struct ClientBuilder {
     outbox: usize,
     pipeline: usize,
     backoff: (Duration, Duration),
+    heartbeat: Duration,
     random: Arc<dyn Random>,
 }
 
@@ -51,6 +52,7 @@ impl Default for ClientBuilder {
             outbox: 1_000,
             pipeline: 1,
             backoff: (Duration::from_millis(500), Duration::from_secs(30)),
+            heartbeat: Duration::MAX,
             random: Arc::new(SystemRandom),
         }
     }
@@ -115,6 +117,16 @@ impl ClientBuilder {
         self
     }
 
+    /// After how much silence of its own the client asks the server for a sign of life; as often as the
+    /// server wants it by default (25 s), and never less often. A server that is gone without a word is
+    /// noticed, at most, after this and the wait for the answer, which is as long, or 10 s if that is
+    /// less. A shorter one finds another server sooner, and keeps a phone awake. At least a second.
+    #[must_use]
+    pub fn heartbeat(mut self, silence: Duration) -> Self {
+        self.heartbeat = silence;
+        self
+    }
+
     /// Where randomness comes from; the operating system by default.
     #[must_use]
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
@@ -139,10 +151,14 @@ impl ClientBuilder {
         if self.backoff.0 > self.backoff.1 {
             return Err(Invalid::new("backoff", "the shortest wait must not exceed the longest"));
         }
+        if self.heartbeat < Duration::from_secs(1) {
+            return Err(Invalid::new("heartbeat", "a heartbeat must be at least a second"));
+        }
         config.window = self.window;
         config.outbox = self.outbox;
         config.pipeline = self.pipeline;
         config.backoff = self.backoff;
+        config.heartbeat = self.heartbeat;
         let started = tokio::time::Instant::now().into_std();
         let mut core = Core::new(config, Arc::clone(&self.random), started);
         core.handle_token(started, self.token);

@@ -77,6 +77,11 @@ impl Postgres {
         format!("postgres://postgres@localhost/postgres?host={}", self.folder.display())
     }
 
+    /// Its socket, for who wants to stand in between.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
     /// Kills all of its processes at once, as a power cut would end them; what the kernel has been given is not
     /// lost by this.
     pub fn kill(&self) {

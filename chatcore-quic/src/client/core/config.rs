@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) requests: usize,
     /// The shortest and the longest wait before another connection.
     pub(crate) backoff: (Duration, Duration),
+    /// Silence after which the server is asked for a sign of life, if it does not want to be asked sooner.
+    pub(crate) heartbeat: Duration,
     /// How long opening a link may take, and then again the welcome.
     pub(crate) patience: Duration,
 }
@@ -34,6 +36,7 @@ impl Config {
             pipeline: 1,
             requests: 256,
             backoff: (Duration::from_millis(500), Duration::from_secs(30)),
+            heartbeat: Duration::MAX,
             patience: Duration::from_secs(15),
         }
     }
@@ -41,7 +44,7 @@ impl Config {
 
 /// A connection that stood so long was a good one: the waits begin anew from the shortest.
 pub(super) const STEADY: Duration = Duration::from_secs(10);
-/// How long a server may take to answer a ping.
+/// How long a server may take to answer a ping, unless pings come closer than that.
 pub(super) const PONG: Duration = Duration::from_secs(10);
 /// How long entries that were read may wait for the ack that tells of them.
 pub(super) const ACK_DELAY: Duration = Duration::from_secs(1);

@@ -291,7 +291,7 @@ impl Core {
         let ts = now.duration_since(self.started).as_millis();
         let ts = Timestamp(i64::try_from(ts).unwrap_or(i64::MAX));
         self.send(now, ClientFrame::Ping(Ping { ts }));
-        self.pong_by.get_or_insert(now + PONG);
+        self.pong_by.get_or_insert(now + PONG.min(self.heartbeat));
     }
 
     fn send(&mut self, now: Instant, frame: ClientFrame) {

@@ -170,7 +170,8 @@ impl Core {
         let Phase::Greeting { .. } = self.phase else { return };
         self.phase = Phase::Open { since: now, draining: None };
         self.limits = welcome.limits;
-        self.heartbeat = Duration::from_millis(welcome.heartbeat_ms.max(1_000));
+        let asked = Duration::from_millis(welcome.heartbeat_ms.max(1_000));
+        self.heartbeat = asked.min(self.config.heartbeat);
         if welcome.ticket.is_some() || !self.early {
             self.credentials.renew(welcome.ticket);
         }

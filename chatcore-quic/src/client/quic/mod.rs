@@ -46,6 +46,8 @@ const SESSIONS: usize = 8;
 /// Addresses of a name that are tried, and how long after one another (RFC 8305).
 const ADDRESSES: usize = 8;
 const STAGGER: Duration = Duration::from_millis(250);
+/// How long the server that served last is waited for alone, where there are others.
+const EARLY: Duration = Duration::from_secs(2);
 /// How long a server that has ended its control stream may take to say why.
 const REASON: Duration = Duration::from_secs(3);
 
@@ -56,10 +58,39 @@ const REASON: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct QuicLink {
     endpoint: Endpoint,
-    address: String,
-    name: String,
+    servers: Arc<[Server]>,
     config: ClientConfig,
     last: Arc<Last>,
+}
+
+/// A server, as the application calls it.
+#[derive(Debug)]
+struct Server {
+    address: String,
+    name: Arc<str>,
+}
+
+/// Where a server may be found, and the name that it has to prove.
+#[derive(Clone, Debug)]
+struct Place {
+    address: SocketAddr,
+    name: Arc<str>,
+}
+
+impl Server {
+    fn parse(address: &str) -> Result<Self, QuicError> {
+        let (host, port) = address.rsplit_once(':').ok_or(QuicError::Address)?;
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        if name.is_empty() || port.parse::<u16>().is_err() {
+            return Err(QuicError::Address);
+        }
+        Ok(Self { address: address.to_owned(), name: name.into() })
+    }
+
+    async fn places(&self) -> Result<impl Iterator<Item = Place>, LinkError> {
+        let found = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
+        Ok(found.take(ADDRESSES).map(|address| Place { address, name: Arc::clone(&self.name) }))
+    }
 }
 
 /// Where the server was found last.
@@ -98,9 +129,20 @@ impl QuicLink {
     /// # Errors
     /// [`QuicError`].
     pub fn new(address: &str, trust: Trust) -> Result<Self, QuicError> {
-        let (host, port) = address.rsplit_once(':').ok_or(QuicError::Address)?;
-        let name = host.trim_start_matches('[').trim_end_matches(']');
-        if name.is_empty() || port.parse::<u16>().is_err() {
+        Self::to_any(&[address], trust)
+    }
+
+    /// The way to one chat by any of its servers, all of which show a certificate that `trust` accepts. A
+    /// connection is opened to the first; where that does not answer within a quarter of a second, to
+    /// the next beside it, and the first to answer serves. To spread clients, give each the servers in
+    /// another order.
+    ///
+    /// # Errors
+    /// [`QuicError`], of the first address that is none; none at all is none too.
+    pub fn to_any(addresses: &[&str], trust: Trust) -> Result<Self, QuicError> {
+        let servers = addresses.iter().map(|address| Server::parse(address));
+        let servers = servers.collect::<Result<Arc<[_]>, _>>()?;
+        if servers.is_empty() {
             return Err(QuicError::Address);
         }
         let mut tls = trust.client_config().map_err(|e| QuicError::Tls(Box::new(e)))?;
@@ -114,13 +156,7 @@ impl QuicLink {
         // Both families from one socket, where the system has both.
         let endpoint = Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
             .or_else(|_| Endpoint::client(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))?;
-        Ok(Self {
-            endpoint,
-            address: address.to_owned(),
-            name: name.to_owned(),
-            config,
-            last: Arc::default(),
-        })
+        Ok(Self { endpoint, servers, config, last: Arc::default() })
     }
 
     /// Goes on from a new socket, after the network has changed: connections stay, and their servers
@@ -168,20 +204,23 @@ impl Link for QuicLink {
     type Receiver = QuicReceiver;
 
     async fn open(&self) -> Result<(QuicSender, QuicReceiver), LinkError> {
-        self.open_any(self.addresses().await?).await
+        self.open_any(self.places().await?).await
     }
 
     async fn open_early(&self) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
         // Whether anybody is there, only the handshake shows: so only where somebody was before, and
         // not a second time if nobody is.
         let last = self.last.take();
-        let known = self.addresses().await?.find(|address| Some(*address) == last);
-        let Some(address) = known else { return done(self.open().await?) };
-        match self.connect(address)?.into_0rtt() {
+        let places = self.places().await?;
+        let known = places.iter().find(|place| Some(place.address) == last);
+        let Some(place) = known else { return done(self.open_any(places).await?) };
+        let patience = if places.len() > 1 { EARLY } else { IDLE };
+        let address = place.address;
+        match self.connect(place)?.into_0rtt() {
             Ok((connection, handshake)) => {
                 let last = Arc::clone(&self.last);
                 let found = move || last.set(address);
-                begin_early(connection, handshake, found).await
+                begin_early(connection, handshake, patience, found).await
             }
             Err(connecting) => match connecting.await {
                 Ok(connection) => {
@@ -195,26 +234,36 @@ impl Link for QuicLink {
 }
 
 impl QuicLink {
-    async fn addresses(&self) -> Result<impl Iterator<Item = SocketAddr> + use<>, LinkError> {
-        let found = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
-        Ok(found.take(ADDRESSES).collect::<Vec<_>>().into_iter())
+    /// Where the servers are now: of each in its turn. One whose name leads nowhere is passed over if
+    /// another's leads somewhere.
+    async fn places(&self) -> Result<Vec<Place>, LinkError> {
+        let mut places = Vec::new();
+        let mut problem = None;
+        for server in self.servers.iter() {
+            match server.places().await {
+                Ok(found) => places.extend(found),
+                Err(error) => problem = Some(error),
+            }
+        }
+        match problem {
+            Some(problem) if places.is_empty() => Err(problem),
+            _ => Ok(places),
+        }
     }
 
-    fn connect(&self, address: SocketAddr) -> Result<Connecting, LinkError> {
-        let connecting = self.endpoint.connect_with(self.config.clone(), address, &self.name);
+    fn connect(&self, place: &Place) -> Result<Connecting, LinkError> {
+        let config = self.config.clone();
+        let connecting = self.endpoint.connect_with(config, place.address, &place.name);
         connecting.map_err(LinkError::new)
     }
 
     /// Opens a link to one of these. One that does not answer must not keep the others from being
     /// tried: it is silent for longer than anybody waits.
-    async fn open_any(
-        &self,
-        addresses: impl Iterator<Item = SocketAddr>,
-    ) -> Result<(QuicSender, QuicReceiver), LinkError> {
-        let tries = addresses.zip(0_u32..).map(|(address, number)| async move {
+    async fn open_any(&self, places: Vec<Place>) -> Result<(QuicSender, QuicReceiver), LinkError> {
+        let tries = places.into_iter().zip(0_u32..).map(|(place, number)| async move {
             tokio::time::sleep(STAGGER.saturating_mul(number)).await;
-            let connection = self.connect(address)?.await.map_err(refused)?;
-            Ok::<_, LinkError>((address, connection))
+            let connection = self.connect(&place)?.await.map_err(refused)?;
+            Ok::<_, LinkError>((place.address, connection))
         });
         let mut tries: FuturesUnordered<_> = tries.collect();
         let mut problem = LinkError::new("its name leads to no address");
@@ -337,6 +386,10 @@ mod tests {
     use super::*;
     use crate::server::Certificate;
 
+    fn local(address: SocketAddr) -> Place {
+        Place { address, name: "localhost".into() }
+    }
+
     /// One that says nothing by itself, and how to trust it.
     fn server(transport: TransportConfig) -> (Endpoint, Trust) {
         let certificate = Certificate::self_signed().expect("made");
@@ -385,7 +438,7 @@ mod tests {
             while writing.join_next().await.is_some() {}
         });
         let link = QuicLink::new(&format!("localhost:{}", there.port()), pin).expect("a way");
-        let (_sender, _receiver) = link.open_any([there].into_iter()).await.expect("opened");
+        let (_sender, _receiver) = link.open_any(vec![local(there)]).await.expect("opened");
         let mut before = 0;
         let standstill = async {
             loop {
@@ -416,11 +469,31 @@ mod tests {
         let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
         let addresses = [silent.local_addr().expect("bound"), there];
         let link = QuicLink::new(&format!("localhost:{}", there.port()), pin).expect("a way");
-        let opening = link.open_any(addresses.into_iter());
+        let opening = link.open_any(addresses.map(local).into());
         let opened = tokio::time::timeout(Duration::from_secs(5), opening).await;
         let (sender, _receiver) = opened.expect("in time").expect("to the second one");
         assert_eq!(link.last.take(), Some(there));
         sender.close().await;
         serving.await.expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_does_not_keep_its_clients_from_the_next() {
+        let (server, pin) = server(TransportConfig::default());
+        let there = server.local_addr().expect("bound");
+        let serving = tokio::spawn(async move {
+            let incoming = server.accept().await.expect("somebody comes");
+            incoming.await.expect("a handshake").closed().await
+        });
+        let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        let gone = silent.local_addr().expect("bound").to_string();
+        let servers = ["nowhere.invalid:1", &gone, &there.to_string()];
+        let link = QuicLink::to_any(&servers, pin.clone()).expect("a way");
+        let opened = tokio::time::timeout(Duration::from_secs(20), link.open()).await;
+        let (sender, _receiver) = opened.expect("in time").expect("to the last one");
+        assert_eq!(link.last.take(), Some(there));
+        sender.close().await;
+        serving.await.expect("it ends");
+        assert!(matches!(QuicLink::to_any(&[], pin), Err(QuicError::Address)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use quinn::{Connection, SendStream, ZeroRttAccepted};
@@ -12,16 +13,21 @@ use super::super::link::{Early, LinkError, Opened};
 use super::{AHEAD, QuicReceiver, QuicSender, REASON, close, streams};
 
 /// Opens the control stream before the handshake is done, and once more after it if that was in vain.
-/// Calls `found` when it is known that the server is there.
+/// Calls `found` when it is known that the server is there; if it is not known within `patience`, the
+/// link ends.
 pub(super) async fn begin_early(
     connection: Connection,
     handshake: ZeroRttAccepted,
+    patience: Duration,
     found: impl FnOnce() + Send + 'static,
 ) -> Result<Opened<QuicSender, QuicReceiver>, LinkError> {
     let halves = Halves::default();
     let (sender, receiver) = begin(connection.clone(), halves.clone()).await?;
     let outcome = async move {
-        let taken = handshake.await;
+        let Ok(taken) = tokio::time::timeout(patience, handshake).await else {
+            close(&connection, 0);
+            return pending().await;
+        };
         if connection.close_reason().is_none() {
             found();
         }

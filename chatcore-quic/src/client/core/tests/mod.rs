@@ -228,6 +228,18 @@ fn a_silent_server_is_given_up() {
 }
 
 #[test]
+fn with_a_heartbeat_of_its_own_it_gives_up_a_silent_server_sooner() {
+    let mut world = connected();
+    world.cut(None);
+    world.core.config.heartbeat = Duration::from_secs(2);
+    world.settle(1);
+    world.states.clear();
+    world.advance(Duration::from_millis(4_100));
+    let waits = |state: &State| matches!(state, State::Offline(Offline::Waiting { .. }));
+    assert!(world.states.iter().any(waits), "{:?}", world.states);
+}
+
+#[test]
 fn acks_come_about_every_half_window() {
     let mut world = connected();
     let before = world.acks;

@@ -20,6 +20,19 @@ async fn epoch_outlives_a_restart_and_is_the_same_for_all() {
     assert_eq!(PostgresStore::open(&url).await.expect("it opens").epoch, first.epoch);
 }
 
+/// What is done after a backup was restored.
+#[tokio::test]
+async fn log_whose_epoch_was_taken_away_is_another_one() {
+    let Some(url) = url() else { return };
+    let store = PostgresStore::open(&url).await.expect("it opens");
+    let before = store.epoch.clone();
+    run(&store, "DELETE FROM $.meta WHERE name = 'epoch'").await;
+    store.close().await;
+    let after = PostgresStore::open(&url).await.expect("it opens").epoch;
+    assert_ne!(before, after);
+    assert_eq!(PostgresStore::open(&url).await.expect("it opens").epoch, after);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_together_make_the_schema_once() {
     let Some(url) = url() else { return };
