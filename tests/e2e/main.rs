@@ -20,6 +20,7 @@ mod memory;
 mod picture;
 mod races;
 mod resume;
+mod secrets;
 mod senders;
 mod terminal;
 mod unread;

@@ -137,7 +137,7 @@ async fn two_people_talk() {
     let readers = format!("{message}/readers");
     let nobody = server.ok(&as_ann, "GET", &readers, Value::Null).await;
     assert_eq!(nobody, json!({"readers": []}));
-    server.ok(&as_bob, "PUT", &format!("/rooms/{room}/marks"), json!({"seq": 3})).await;
+    server.ok(&as_bob, "PUT", &format!("/rooms/{room}/marks"), json!({"seq": sent["seq"]})).await;
     let bob_alone = server.ok(&as_ann, "GET", &readers, Value::Null).await;
     assert_eq!(bob_alone, json!({"readers": [bob]}));
     let members = server.ok(&as_ann, "GET", &format!("/rooms/{room}/members"), Value::Null).await;

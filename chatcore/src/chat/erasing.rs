@@ -114,6 +114,7 @@ impl Inner {
         // A crash may have come between the note and this.
         self.shut_out(user).await?;
         let settled = self.clock.now() >= begun_at.after(SETTLE);
+        self.unblock_all_for(user).await?;
         let mut after = None;
         loop {
             let rooms = self.store.rooms_that_know(user, after.as_ref(), ROOMS).await?;
@@ -134,6 +135,21 @@ impl Inner {
             tracing::info!(%user, "someone was erased");
         }
         Ok(())
+    }
+
+    /// Lifts the blocks of someone. Those that others have laid on them stay: they are the others'.
+    async fn unblock_all_for(&self, user: &UserId) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let blocked = self.store.blocked(user, after.as_ref(), ROOMS).await?;
+            let Some(last) = blocked.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for other in blocked {
+                let room = RoomId::direct(user, &other);
+                let lift = Action::Block { target: other, on: false };
+                self.hand_in(Actor::User(user.clone()), &room, lift)?.outcome().await?;
+            }
+        }
     }
 
     async fn leave_for(&self, user: &UserId, room: &RoomId) -> Result<(), Error> {
@@ -290,6 +306,21 @@ mod tests {
         house.chat.inner.erase_some().await;
         assert_eq!(house.texts(&room).await, [(String::new(), true)]);
         assert_eq!(house.store.unfinished_erasures(1).await.expect("read").len(), 1);
+        house.clock.advance(SETTLE);
+        house.chat.inner.erase_some().await;
+        assert!(house.store.unfinished_erasures(1).await.expect("read").is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_was_erased_blocks_nobody_any_more() {
+        let house = house(Arc::new(MemoryStore::new())).await;
+        let bob = house.chat.as_user(&user("bob"));
+        for other in ["ann", "cyd"] {
+            bob.block(&user(other)).await.expect("blocked");
+        }
+        house.chat.erase(&user("bob")).await.expect("noted");
+        house.chat.inner.erase_some().await;
+        assert!(house.store.blocked(&user("bob"), None, 10).await.expect("read").is_empty());
         house.clock.advance(SETTLE);
         house.chat.inner.erase_some().await;
         assert!(house.store.unfinished_erasures(1).await.expect("read").is_empty());
