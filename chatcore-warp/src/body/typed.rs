@@ -22,6 +22,8 @@ type Fault = serde_json::Error;
 pub(crate) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
     match value {
         Value::Object(members) => read(members, false),
+        // Which serde would take for the members of a struct in their order.
+        Value::Array(_) => Err(Invalid::new("body", "must be a JSON object")),
         other => T::deserialize(other).map_err(|_| Invalid::new("body", "must be a JSON object")),
     }
 }
@@ -231,6 +233,13 @@ mod tests {
     fn refused(value: Value) -> (String, String) {
         let invalid = from_json::<Login>(value).unwrap_err();
         (invalid.field.into_owned(), invalid.problem.into_owned())
+    }
+
+    #[test]
+    fn a_list_is_no_object_however_well_it_fits() {
+        for list in [json!([]), json!(["a", "b", null, null, null])] {
+            assert_eq!(refused(list), ("body".into(), "must be a JSON object".into()));
+        }
     }
 
     #[test]

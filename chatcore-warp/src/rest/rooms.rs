@@ -86,7 +86,7 @@ struct RoomPage {
     /// In the order of their ids.
     rooms: Vec<RoomSummary>,
     /// On the first page: everyone whom the caller blocks.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     blocked: Vec<UserId>,
     /// Where the next page begins; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
