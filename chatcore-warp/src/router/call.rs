@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, Method, header};
 use hyper::upgrade::OnUpgrade;
 use serde::de::DeserializeOwned;
 
@@ -140,14 +140,6 @@ impl Call {
         let limits = self.limits.clone().of(self.peer.map(|peer| peer.ip));
         let value = body::read_json(&self.headers, body, &limits).await?;
         Ok(body::from_json(value)?)
-    }
-
-    /// Whether the request has a body.
-    pub fn has_body(&self) -> bool {
-        let length = self.headers.get(header::CONTENT_LENGTH);
-        length.is_some_and(|length| length != HeaderValue::from_static("0"))
-            || self.headers.contains_key(header::TRANSFER_ENCODING)
-            || (length.is_none() && self.headers.contains_key(header::CONTENT_TYPE))
     }
 
     fn take_body(&mut self) -> Result<Body, BodyError> {
