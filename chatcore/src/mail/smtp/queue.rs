@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use lettre::transport::smtp::Error as SmtpError;
@@ -98,9 +99,8 @@ impl Sending {
     /// Tries a letter; none if there is nothing to try any more.
     async fn attempt(&self, name: &str) -> Option<Outcome> {
         if self.too_old(name) {
-            Counters::up(&self.counters.given_up);
             tracing::warn!("a mail was given up: it could not be sent for too long");
-            self.done(name).await;
+            self.done(name, &self.counters.given_up).await;
             return None;
         }
         let letter = match self.spool.read(name).await {
@@ -126,14 +126,13 @@ impl Sending {
             Err(_) => Outcome::Away("no answer in time".into()),
         };
         match &outcome {
-            Outcome::Sent => Counters::up(&self.counters.delivered),
+            Outcome::Sent => self.done(name, &self.counters.delivered).await,
             Outcome::Refused(said) => {
-                Counters::up(&self.counters.refused);
                 tracing::warn!(said, "a mail was refused for good, and is dropped");
+                self.done(name, &self.counters.refused).await;
             }
-            Outcome::Later(_) | Outcome::Away(_) => return Some(outcome),
+            Outcome::Later(_) | Outcome::Away(_) => {}
         }
-        self.done(name).await;
         Some(outcome)
     }
 
@@ -143,11 +142,13 @@ impl Sending {
         u128::try_from(age).is_ok_and(|age| age > self.options.max_age.as_millis())
     }
 
-    async fn done(&self, name: &str) {
+    /// Takes a letter out of the spool, and then counts it: whoever sees it counted sees it gone.
+    async fn done(&self, name: &str, ended: &AtomicU64) {
         if let Err(error) = self.spool.remove(name).await {
             tracing::error!(%error, name, "a mail that is done with stays in the spool, and may go out again");
         }
         self.counters.less_waiting();
+        Counters::up(ended);
     }
 }
 
