@@ -34,7 +34,7 @@ pub(super) async fn keep_filed(chat: Weak<Inner>, news: Arc<Notify>) {
                 Ok(Ok(0)) => break,
                 Ok(Ok(_)) => {
                     let busy = news.notified().now_or_never().is_some();
-                    rest = if busy { begun.elapsed() * REST } else { Duration::ZERO };
+                    rest = if busy { GATHER.max(begun.elapsed() * REST) } else { Duration::ZERO };
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "filing messages failed; trying again later");

@@ -103,8 +103,16 @@ async fn writing(
     purpose: Purpose,
 ) -> Result<SqliteConnection, StoreError> {
     let mut connection = connect(options).await?;
-    if let Purpose::Database = purpose {
-        prepare(&mut connection).await?;
+    match purpose {
+        Purpose::Database => prepare(&mut connection).await?,
+        // What a power cut takes from it is filed again: it need not wait for the disk, which the
+        // database is to have to itself.
+        Purpose::Search => {
+            sqlx::query("PRAGMA synchronous = NORMAL")
+                .execute(&mut connection)
+                .await
+                .map_err(failed)?;
+        }
     }
     Ok(connection)
 }

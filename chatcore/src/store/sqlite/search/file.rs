@@ -147,6 +147,8 @@ pub(in crate::store::sqlite) async fn forget(
     let index = store.index().await?;
     let mut tx = index.writer.hold().await?;
     let mut script = Script::default();
+    // Nothing would ask for it again after a power cut.
+    script.add("PRAGMA synchronous = FULL");
     script.add("BEGIN IMMEDIATE");
     script.add(
         "DELETE FROM terms WHERE rowid IN (SELECT d.id FROM json_each(?) j CROSS JOIN docs d \
@@ -159,6 +161,7 @@ pub(in crate::store::sqlite) async fn forget(
     );
     script.bind_rows(dead)?;
     script.add("COMMIT");
+    script.add("PRAGMA synchronous = NORMAL");
     tx.opens();
     script.run(&mut tx).await?;
     tx.closed();
