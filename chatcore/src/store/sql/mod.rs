@@ -8,6 +8,7 @@ pub(super) mod inbox;
 pub(super) mod rows;
 pub(super) mod runs;
 pub(super) mod schema;
+pub(super) mod steps;
 pub(super) mod views;
 
 use super::StoreError;

@@ -14,20 +14,15 @@ use crate::log::Entry;
 use crate::search::{Scope, Search, Term};
 use crate::store::sql::filing::{author_term, room_term};
 use crate::store::sql::rows::entry_columns;
+use crate::store::sql::steps::Steps;
 use crate::store::{SearchPage, StoreError};
 
 /// Entries that are filed at once when a search finds the index behind.
 const SLICE: u32 = 2_048;
 /// How long a search files what is missing before it answers without.
 const CATCH_UP: Duration = Duration::from_secs(1);
-/// After this, a page is given with what it holds.
-const TIME: Duration = Duration::from_millis(25);
-/// The blocks that are looked through in the first step; as long as steps are quick, each takes twice as
-/// many as the one before.
+/// The blocks that are looked through in the first step.
 const BLOCKS: i64 = 4;
-const QUICK: Duration = Duration::from_millis(5);
-/// What is read and compared in one step.
-const PROPOSED: usize = 256;
 /// Up to so many rooms are part of what the index is asked; more are looked for in what it answers.
 const ROOMS: usize = 16;
 
@@ -65,15 +60,12 @@ pub(super) async fn find(store: &PostgresStore, search: &Search) -> Result<Searc
         return Ok(page);
     }
     let asked = asked(search, &rooms);
-    let begun = Instant::now();
     let after = search.after.as_deref().and_then(|id| id.parse::<i64>().ok());
     // Everything above this is looked through.
     let mut top = after.map_or(newest, |id| id.saturating_sub(1).clamp(0, newest));
-    let mut blocks = BLOCKS;
-    // Some of what is proposed may not be so; where much is not, more is looked at together.
-    let mut most = (search.limit as usize + search.limit as usize / 4 + 1).min(PROPOSED);
+    let mut steps = Steps::new(BLOCKS, search.limit);
     while top > 0 {
-        let step = Instant::now();
+        let (blocks, most) = steps.next();
         let (high, low) = (top / BLOCK, (top / BLOCK - blocks + 1).max(0));
         let mut args = Args::default();
         args.bind(high).bind(low).bind(asked.as_str()).bind(top).bind(rooms.as_slice());
@@ -93,11 +85,7 @@ pub(super) async fn find(store: &PostgresStore, search: &Search) -> Result<Searc
                 return Ok(page);
             }
         }
-        most = (most * 2).min(PROPOSED);
-        if step.elapsed() < QUICK {
-            blocks = blocks.saturating_mul(2);
-        }
-        if begun.elapsed() >= TIME && top > 0 {
+        if !steps.go_on() && top > 0 {
             page.next = Some((top + 1).to_string());
             return Ok(page);
         }

@@ -12,6 +12,7 @@ use crate::log::Entry;
 use crate::search::{Scope, Search, Term};
 use crate::store::sql::filing::{author_term, room_term};
 use crate::store::sql::rows::entry_columns;
+use crate::store::sql::steps::Steps;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::error::{corrupt, failed};
 use crate::store::sqlite::log::floor;
@@ -22,14 +23,8 @@ use crate::store::{SearchPage, StoreError};
 const SLICE: u32 = 2_048;
 /// How long a search files what is missing before it answers without.
 const CATCH_UP: Duration = Duration::from_secs(1);
-/// After this, a page is given with what it holds.
-const TIME: Duration = Duration::from_millis(25);
-/// The numbers of messages that are looked through in the first step, which cannot be interrupted; as
-/// long as steps are quick, each takes twice as many as the one before.
+/// The numbers of messages that are looked through in the first step.
 const WINDOW: i64 = 16 * 1024;
-const QUICK: Duration = Duration::from_millis(5);
-/// What is read and compared in one step.
-const PROPOSED: usize = 256;
 /// Up to so many rooms are part of what the index is asked; more are looked for in what it answers.
 const ROOMS: usize = 16;
 
@@ -83,16 +78,13 @@ pub(super) async fn find(store: &SqliteStore, search: &Search) -> Result<SearchP
         true => Some(serde_json::to_string(&rooms).map_err(corrupt)?),
         false => None,
     };
-    let begun = Instant::now();
     let newest = index.filed().1 - 1;
     let after = search.after.as_deref().and_then(|id| id.parse::<i64>().ok());
     // Everything above this is looked through.
     let mut top = after.map_or(newest, |id| (id - 1).clamp(0, newest));
-    let mut window = WINDOW;
-    // Some of what is proposed may not be so; where much is not, more is looked at together.
-    let mut most = (search.limit as usize + search.limit as usize / 4 + 1).min(PROPOSED);
+    let mut steps = Steps::new(WINDOW, search.limit);
     while top > 0 {
-        let step = Instant::now();
+        let (window, most) = steps.next();
         let from = (top - window).max(0);
         let proposed = proposals(&index, &asked, among.as_deref(), (from, top), most).await?;
         top = match proposed.last() {
@@ -108,11 +100,7 @@ pub(super) async fn find(store: &SqliteStore, search: &Search) -> Result<SearchP
                 }
             }
         }
-        most = (most * 2).min(PROPOSED);
-        if step.elapsed() < QUICK {
-            window = window.saturating_mul(2);
-        }
-        if begun.elapsed() >= TIME && top > 0 {
+        if !steps.go_on() && top > 0 {
             page.next = Some((top + 1).to_string());
             return Ok(page);
         }
