@@ -43,27 +43,51 @@
 //!   that may be said twice, and is said again if the server did not take it. Tickets are kept in
 //!   memory, and shown until there is another; where one is refused, the token serves.
 //!
-//! Any [`Link`] carries it; [`QuicLink`] is the one of this crate.
+//! Any [`Link`] carries it: [`QuicLink`] does, and, with the feature `websocket`, `WsLink`. Some networks
+//! let no UDP through; a [`Fallback`] of the two goes over QUIC where that can be had, over WebSocket
+//! where not, and back:
+//!
+//! ```no_run
+//! # #[cfg(feature = "websocket")]
+//! # fn run(token: String, roots: rustls::RootCertStore) -> Result<(), Box<dyn std::error::Error>> {
+//! use chatcore_quic::client::{Client, Fallback, QuicLink, Trust, WsLink};
+//!
+//! let trust = Trust::Roots(roots);
+//! let quic = QuicLink::new("chat.example:4433", trust.clone())?;
+//! let link = Fallback::new(quic, WsLink::new("wss://chat.example/ws", trust)?);
+//! let client = Client::builder().token(token).connect(link.clone())?;
+//! println!("over WebSocket: {}", link.on_spare());
+//! # Ok(()) }
+//! ```
+//!
+//! WebSocket carries all but files: those go over HTTP then ([`Error::NoFiles`]).
 
 mod blocks;
 mod builder;
 mod core;
 mod driver;
 mod error;
+mod fallback;
 mod files;
 mod handle;
 mod invites;
 pub mod link;
+mod places;
 mod quic;
 mod state;
 mod subscription;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 pub use self::core::{Unsent, Write};
 pub use builder::ClientBuilder;
 pub use error::Error;
+pub use fallback::{Fallback, FallbackReceiver, FallbackSender, Waits};
 pub use files::{Download, Progress, Upload};
 pub use handle::{Client, Notices, Sending};
 pub use link::Link;
 pub use quic::{InvalidFingerprint, QuicError, QuicLink, Trust};
 pub use state::{Notice, Offline, State, Update};
 pub use subscription::Subscription;
+#[cfg(feature = "websocket")]
+pub use websocket::{WsError, WsLink, WsReceiver, WsSender};
