@@ -25,6 +25,22 @@
 //! # Ok(()) }
 //! ```
 //!
+//! What it takes to begin:
+//!
+//! - **An address**: the server's host and UDP port, 4433 at the example server.
+//! - **A token**, which comes over HTTP: the `session_token` that `POST /api/v1/sessions` (to log in) or
+//!   `POST /api/v1/accounts` (to register) answered with; it is good as long as the session. The
+//!   `access_token` beside it is for a quarter of an hour, with
+//!   [`renew_with`](ClientBuilder::renew_with) for the next. Where the host of the chat has its own
+//!   way to sign in, its token.
+//! - **Trust**: a server that made its own certificate prints a fingerprint at its start, which parses
+//!   as a [`Trust`]. One with a certificate for its name takes [`Trust::Roots`]: a
+//!   `rustls::RootCertStore` (rustls 0.23) filled by `rustls-native-certs` or `webpki-roots`.
+//! - **A tokio runtime**, in which links are made and clients run. Dropping the last clone of a client
+//!   ends its connection; [`Client::shut_down`] does too, and returns what was not sent.
+//!
+//! `examples/quic_bot.rs` is a whole program of thirty lines, `examples/quic_chat` one for people.
+//!
 //! - **Connections** come and go by themselves: after a cut, another is opened with full jitter from
 //!   half a second to half a minute, or later where the server asks. [`Client::state`] shows it. After
 //!   the close codes that forbid it nobody comes back before there is a new token.

@@ -69,7 +69,7 @@ fn the_connection_is_shown_as_it_is() {
     world.hear(News::State { state: State::Connected, retry_at: None, spare: true });
     world.shows("● connected (WebSocket)");
     world.hear(News::State { state: State::Connected, retry_at: None, spare: false });
-    world.shows("● connected\n");
+    world.hides("(WebSocket)");
 }
 
 #[test]
