@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chatcore::protocol::session::Config as SessionConfig;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{AckFrequencyConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rustls::server::StoresServerSessions as _;
 
 use super::Certificate;
@@ -25,9 +25,6 @@ const WINDOW: u32 = (1 + FILES as u32) * STREAM_WINDOW;
 pub(super) const SEND_WINDOW: u64 = 256 * 1024;
 /// Datagrams that wait, each way; above that the oldest are dropped.
 const DATAGRAMS: usize = 16 * 1024;
-/// Packets that a client may take before it acknowledges them, or 25 ms; by default it does so for every
-/// second one. Where much is said that spares both sides a fifth of their work.
-const PACKETS_AN_ACK: u8 = 10;
 /// How much longer QUIC waits than the heartbeat, whose code says more.
 const AFTER_HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -203,13 +200,8 @@ impl Default for FilePace {
 fn transport(session: &SessionConfig) -> TransportConfig {
     let idle = session.heartbeat.saturating_mul(2).saturating_add(AFTER_HEARTBEAT);
     let idle = IdleTimeout::try_from(idle).unwrap_or_else(|_| VarInt::MAX.into());
-    let mut acks = AckFrequencyConfig::default();
-    acks.ack_eliciting_threshold(PACKETS_AN_ACK.into())
-        // Of what is lost a client tells at once, as by default.
-        .reordering_threshold(1u8.into());
     let mut transport = TransportConfig::default();
     transport
-        .ack_frequency_config(Some(acks))
         .max_concurrent_bidi_streams((1 + FILES).into())
         .max_concurrent_uni_streams(0u8.into())
         .stream_receive_window(STREAM_WINDOW.into())
