@@ -10,6 +10,10 @@
 //! The protocol is that of [`chatcore::protocol`], which says what goes where; frames are
 //! [`Wire::Quic`](chatcore::protocol::Wire::Quic). See [`server`] for how to serve it, and
 //! [`client`] for an application's side.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `websocket` | `client::WsLink`: the client over WebSocket, for networks that let no UDP through |
 
 pub mod client;
 mod congestion;

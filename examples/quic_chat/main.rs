@@ -1,4 +1,4 @@
-//! A chat client for the terminal, over QUIC.
+//! A chat client for the terminal, over QUIC, or WebSocket where that does not get through.
 //!
 //! ```sh
 //! cargo run --release --example server          # prints a fingerprint
@@ -36,7 +36,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use chatcore::clock::{Random as _, SystemRandom};
-use chatcore_quic::client::{QuicLink, Trust};
+use chatcore_quic::client::{Fallback, QuicLink, Trust, WsLink};
 use clap::Parser as _;
 use crossterm::event::{Event, EventStream};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -50,7 +50,7 @@ use model::news::{News, Secret, Task};
 use model::{Ids, Model};
 use options::Options;
 use screen::Screen;
-use work::{LoggedIn, Place, Worker, now};
+use work::{LoggedIn, Place, Way, Worker, now};
 
 type Fault = Box<dyn Error + Send + Sync>;
 
@@ -168,9 +168,18 @@ fn place(options: &Options) -> Result<Place, Fault> {
         Some(dir) => dir.clone(),
         None => kept::default_dir()?,
     };
+    let quic = QuicLink::new(&options.quic, trust.clone())
+        .map_err(|e| format!("--quic {}: {e}", options.quic))?;
+    let way = match &options.websocket {
+        None => Way::Quic(quic),
+        Some(url) => {
+            let spare = WsLink::new(url, trust.clone());
+            let spare = spare.map_err(|e| format!("--websocket {url}: {e}"))?;
+            Way::Either(Fallback::new(quic, spare))
+        }
+    };
     Ok(Place {
-        link: QuicLink::new(&options.quic, trust.clone())
-            .map_err(|e| format!("--quic {}: {e}", options.quic))?,
+        way,
         accounts: Accounts::new(Http::new(&options.url, trust.client_config()?)?),
         state,
         downloads: options.downloads.clone(),

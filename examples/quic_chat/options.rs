@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chatcore_quic::client::Trust;
 use clap::Parser;
 
-/// A chat client for the terminal, over QUIC.
+/// A chat client for the terminal, over QUIC, or WebSocket where that does not get through.
 ///
 /// The password is asked for on the screen, or taken from CHATCORE_PASSWORD; it is no option, since
 /// everyone on the machine can read those.
@@ -15,6 +15,12 @@ pub(crate) struct Options {
     /// Where the server listens for QUIC.
     #[arg(long, env = "CHATCORE_QUIC", default_value = "127.0.0.1:4433", value_name = "HOST:PORT")]
     pub(crate) quic: String,
+
+    /// Where it takes WebSocket, such as wss://chat.example/ws, for networks that let no QUIC through: tried
+    /// when that does not answer, and left when it does. Without TLS only on this machine
+    /// [default: QUIC alone]
+    #[arg(long, env = "CHATCORE_WEBSOCKET", value_name = "URL")]
+    pub(crate) websocket: Option<String>,
 
     /// Where it listens for HTTP, over which one logs in. Without TLS only on this machine.
     #[arg(long, env = "CHATCORE_URL", default_value = "http://127.0.0.1:3030", value_name = "URL")]

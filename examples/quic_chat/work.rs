@@ -12,7 +12,7 @@ use chatcore::protocol::frame::{
     CreateRoom, History, MemberChange, MemberVerb, Request, Send, Token,
 };
 use chatcore_quic::client::{
-    Client, Error, Link, Offline, QuicLink, State, Unsent, Write,
+    Client, ClientBuilder, Error, Fallback, Link, Offline, QuicLink, State, Unsent, Write, WsLink,
     link::{LinkError, Opened},
 };
 use futures_util::future::BoxFuture;
@@ -37,11 +37,37 @@ const WRITES: usize = 64;
 /// Where the server is, and where things are kept.
 #[derive(Clone)]
 pub(crate) struct Place {
-    pub(crate) link: QuicLink,
+    pub(crate) way: Way,
     pub(crate) accounts: Accounts,
     pub(crate) state: PathBuf,
     pub(crate) downloads: PathBuf,
     pub(crate) server: String,
+}
+
+/// How to get there.
+#[derive(Clone)]
+pub(crate) enum Way {
+    Quic(QuicLink),
+    /// Over WebSocket where QUIC does not get through.
+    Either(Fallback<QuicLink, WsLink>),
+}
+
+impl Way {
+    fn connect(
+        &self,
+        builder: ClientBuilder,
+        problems: watch::Sender<Option<String>>,
+    ) -> Result<Client, Fault> {
+        Ok(match self.clone() {
+            Self::Quic(link) => builder.connect(Watched { link, problems })?,
+            Self::Either(link) => builder.connect(Watched { link, problems })?,
+        })
+    }
+
+    /// Whether it goes over WebSocket now.
+    fn on_spare(&self) -> bool {
+        matches!(self, Self::Either(link) if link.on_spare())
+    }
 }
 
 /// Who has logged in, under which name.
@@ -101,12 +127,12 @@ impl Worker {
         let kept = Arc::new(kept);
         let unsent = kept.outbox(&user)?;
         let (problems, problem) = watch::channel(None);
-        let link = Watched { link: self.place.link.clone(), problems };
-        let client = Client::builder().token(token.expose()).device(DEVICE).connect(link)?;
+        let builder = Client::builder().token(token.expose()).device(DEVICE);
+        let client = self.place.way.connect(builder, problems)?;
         let (writes, queue) = mpsc::channel(WRITES);
         let changed = Arc::new(Notify::new());
         let running = [
-            tokio::spawn(tell_state(client.clone(), self.news.clone())),
+            tokio::spawn(tell_state(client.clone(), self.place.way.clone(), self.news.clone())),
             tokio::spawn(tell_problems(problem, self.news.clone())),
             tokio::spawn(tell_notices(client.clone(), self.news.clone())),
             tokio::spawn(write(
@@ -346,7 +372,7 @@ async fn follow(client: Client, room: RoomId, since: Cursor, news: mpsc::Sender<
     let _ = news.send(News::Unfollowed(room, ended.to_string())).await;
 }
 
-async fn tell_state(client: Client, news: mpsc::Sender<News>) {
+async fn tell_state(client: Client, way: Way, news: mpsc::Sender<News>) {
     let mut states = client.state();
     loop {
         let state = *states.borrow_and_update();
@@ -357,7 +383,8 @@ async fn tell_state(client: Client, news: mpsc::Sender<News>) {
             }
             _ => None,
         };
-        if news.send(News::State { state, retry_at }).await.is_err() {
+        let spare = way.on_spare();
+        if news.send(News::State { state, retry_at, spare }).await.is_err() {
             return;
         }
         if states.changed().await.is_err() {
@@ -451,14 +478,14 @@ async fn keep(
 
 /// A link that tells why it could not be opened.
 #[derive(Debug)]
-struct Watched {
-    link: QuicLink,
+struct Watched<L> {
+    link: L,
     problems: watch::Sender<Option<String>>,
 }
 
-impl Link for Watched {
-    type Sender = <QuicLink as Link>::Sender;
-    type Receiver = <QuicLink as Link>::Receiver;
+impl<L: Link> Link for Watched<L> {
+    type Sender = L::Sender;
+    type Receiver = L::Receiver;
 
     async fn open(&self) -> Result<(Self::Sender, Self::Receiver), LinkError> {
         self.link.open().await.inspect_err(|why| self.tell(why))
@@ -469,7 +496,7 @@ impl Link for Watched {
     }
 }
 
-impl Watched {
+impl<L> Watched<L> {
     fn tell(&self, LinkError(why): &LinkError) {
         self.problems.send_replace(Some(why.to_string()));
     }

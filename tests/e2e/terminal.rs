@@ -261,6 +261,40 @@ async fn files_go_from_terminal_to_browser_and_back() {
     terminal.shows("No such file").await;
 }
 
+/// In a network that lets no UDP through.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_quic_does_not_get_through_a_person_talks_over_websocket() {
+    let mut world = World::new().await;
+    let general = world.ben.create_room("public", "general").await;
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let silent = silent.local_addr().expect("it is bound");
+    let websocket = world.server.url("/ws").replacen("http", "ws", 1);
+    let (quic, _) = world.server.quic();
+    let script = world.script(&format!("--websocket {websocket}"));
+    let script = script.replacen(&format!("--quic {quic}"), &format!("--quic {silent}"), 1);
+    let Some(terminal) = Terminal::open((84, 20), &script) else { return };
+    register_and_enter(&terminal, "general").await;
+    terminal.shows("● connected (WebSocket)").await;
+
+    let mut ben = world.as_ben().await;
+    ben.request("subscribe", json!({ "room": general })).await;
+    terminal.enter("no QUIC here");
+    assert_eq!(ben.next_event(&general, "message").await["text"], "no QUIC here");
+    terminal.shows("no QUIC here ✓").await;
+    say(&ben, &general, "1", "but still").await;
+    terminal.shows("but still").await;
+    let path = world.state.path().join("note.txt");
+    std::fs::write(&path, "a note").expect("a file");
+    terminal.enter(&format!("/file {}", path.display()));
+    terminal.shows("files cannot be sent over this link").await;
+
+    // Another machine is not talked to in the clear.
+    let clear = world.script("--websocket ws://chat.example/ws");
+    let Some(terminal) = Terminal::open((110, 12), &clear) else { return };
+    terminal.shows("all would travel in the clear").await;
+    terminal.shows("ended with 1").await;
+}
+
 /// The file of this name below a folder.
 fn find(dir: &std::path::Path, name: &str) -> PathBuf {
     let mut dirs = vec![dir.to_owned()];

@@ -10,7 +10,7 @@ use chatcore::chat::ChatBuilder;
 use chatcore::limits::Limits;
 use chatcore::mail::MemoryMailer;
 use chatcore::store::memory::MemoryStore;
-use chatcore_quic::client::{QuicLink, Trust};
+use chatcore_quic::client::{QuicLink, Trust, WsLink};
 use chatcore_quic::server::SelfSigned;
 use chatcore_quic::{Certificate, Counters};
 use chatcore_warp::Config;
@@ -33,6 +33,7 @@ pub struct Local {
     address: SocketAddr,
     quic: SocketAddr,
     identity: SelfSigned,
+    tls: bool,
     stop: watch::Sender<bool>,
     served: JoinHandle<Stopped>,
     quic_served: JoinHandle<std::io::Result<chatcore_quic::Stopped>>,
@@ -138,7 +139,8 @@ impl Local {
         } else {
             tokio::spawn(serve(listener, routes, serving, end))
         };
-        Self { chat, mail, counters, address, quic, identity, stop, served, quic_served }
+        let tls = choices.tls;
+        Self { chat, mail, counters, address, quic, identity, tls, stop, served, quic_served }
     }
 
     /// Where it listens for HTTP.
@@ -158,10 +160,25 @@ impl Local {
 
     /// A way to it over QUIC, from the network of the thread that calls.
     pub fn link(&self) -> QuicLink {
+        QuicLink::new(&self.quic.to_string(), self.trust()).expect("a socket")
+    }
+
+    /// A way to it over WebSocket, with TLS if it has that.
+    pub fn websocket_link(&self) -> WsLink {
+        let scheme = if self.tls { "wss" } else { "ws" };
+        let url = format!("{scheme}://{}/ws", self.address);
+        WsLink::new(&url, self.trust()).expect("a sound URL")
+    }
+
+    /// The certificate that it shows, to serve under it elsewhere too.
+    pub fn certificate(&self) -> Certificate {
         let (chain, key) = (self.identity.chain.as_bytes(), self.identity.key.as_bytes());
-        let certificate = Certificate::from_pem(chain, key).expect("it is served under");
-        let trust: Trust = certificate.fingerprint().parse().expect("a fingerprint");
-        QuicLink::new(&self.quic.to_string(), trust).expect("a socket")
+        Certificate::from_pem(chain, key).expect("it is served under")
+    }
+
+    /// Whom a client of it trusts.
+    pub fn trust(&self) -> Trust {
+        self.certificate().fingerprint().parse().expect("a fingerprint")
     }
 
     /// A client for its HTTP side, with no credential.

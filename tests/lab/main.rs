@@ -13,4 +13,3 @@ mod moving;
 mod narrow;
 mod resume;
 mod site;
-mod wss;

@@ -13,13 +13,11 @@ use chatcore::room::NewRoom;
 use chatcore_quic::client::link::{
     Early, Ended, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
 };
-use chatcore_quic::client::{Client, ClientBuilder, QuicLink};
+use chatcore_quic::client::{Client, ClientBuilder, QuicLink, WsLink};
 use chatcore_tests::Local;
 use chatcore_tests::lab::{Lab, SERVER};
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
-
-use crate::wss::WssLink;
 
 /// Whether this run is for figures rather than for a quick look.
 pub(crate) fn long() -> bool {
@@ -108,8 +106,8 @@ impl Site {
     }
 
     /// A way over TCP, TLS 1.3 and WebSocket, from wherever its client runs.
-    pub(crate) fn wss(&self) -> WssLink {
-        WssLink::new(self.local.address(), &self.local.identity().chain)
+    pub(crate) fn wss(&self) -> WsLink {
+        self.local.websocket_link()
     }
 
     /// Starts a client at its end of the line.

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod ending;
+mod native;
 mod parity;
 mod refusals;
 mod stage;

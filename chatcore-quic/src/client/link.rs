@@ -118,6 +118,11 @@ impl LinkError {
     pub fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }
+
+    /// It was the certificate, which no waiting mends.
+    pub(super) fn untrusted() -> Self {
+        Self::new("its certificate is not one that is trusted")
+    }
 }
 
 /// A link is over.

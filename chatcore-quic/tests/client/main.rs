@@ -3,7 +3,9 @@
 mod conversation;
 mod cuts;
 mod cuttable;
+mod draining;
 mod early;
+mod fallback;
 mod files;
 mod memory;
 mod quic;

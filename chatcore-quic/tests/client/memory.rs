@@ -6,6 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chatcore::Chat;
 use chatcore::account::{AccountError, Authenticator, Identity};
+use chatcore::attachment::blobs::MemoryBlobs;
+use chatcore::bus::{Bus, MemoryBus};
 use chatcore::connection::Connection;
 use chatcore::id::{RoomId, SessionId, UserId};
 use chatcore::limits::Limits;
@@ -50,6 +52,19 @@ pub(crate) async fn chat_with(change: impl FnOnce(&mut Limits)) -> Chat {
 
 pub(crate) async fn chat() -> Chat {
     chat_with(|_| {}).await
+}
+
+/// One of several servers of a chat: they share all that is kept.
+pub(crate) async fn node(
+    store: Arc<MemoryStore>,
+    bus: Arc<MemoryBus>,
+    blobs: Arc<MemoryBlobs>,
+) -> Chat {
+    let mut limits = Limits::default();
+    limits.turns_per_user = None;
+    let bus: Arc<dyn Bus> = bus;
+    let chat = Chat::builder(store).bus(bus).blobs(blobs).limits(limits);
+    chat.authenticator(Arc::new(ByName)).build().await.expect("memory opens")
 }
 
 /// A public room of these people.
@@ -132,6 +147,18 @@ impl Link for MemoryLink {
         });
         Ok((Sender(sender, cuts), Receiver(incoming)))
     }
+}
+
+/// A link at whose other end is nobody: what is said is taken, and never answered.
+pub(crate) fn to_nobody() -> (Sender, Receiver) {
+    let (transport, peer) = memory_transport(Wire::Quic, 1 << 14);
+    let (sender, cuts) = (peer.sender(), Scissors::default().subscribe());
+    let (forward, incoming) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _held = (transport, peer, forward);
+        std::future::pending::<()>().await
+    });
+    (Sender(sender, cuts), Receiver(incoming))
 }
 
 impl LinkSender for Sender {

@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     pub(crate) state: State,
     /// When the next attempt is due.
     pub(crate) retry_at: Option<Timestamp>,
+    /// It goes over WebSocket rather than QUIC.
+    pub(crate) spare: bool,
     /// Why the last attempt failed.
     pub(crate) problem: Option<String>,
 }
@@ -136,7 +138,7 @@ impl Model {
             size: (80, 24),
             login: None,
             me: None,
-            connection: Connection { state, retry_at: None, problem: None },
+            connection: Connection { state, retry_at: None, spare: false, problem: None },
             rooms: Vec::new(),
             open: None,
             names: BTreeMap::new(),

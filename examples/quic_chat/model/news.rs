@@ -27,6 +27,8 @@ pub(crate) enum News {
     State {
         state: State,
         retry_at: Option<Timestamp>,
+        /// Over WebSocket rather than QUIC.
+        spare: bool,
     },
     /// Why the last attempt to connect failed.
     Unreachable(String),

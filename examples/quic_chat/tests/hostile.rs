@@ -49,7 +49,7 @@ fn text_of_others_reaches_the_terminal_as_text() {
     world.hear(News::Pasted(EVIL.into()));
     world.hear(News::Failed(EVIL.into()));
     world.hear(News::Unreachable(EVIL.into()));
-    world.hear(News::State { state: State::Connecting, retry_at: None });
+    world.hear(News::State { state: State::Connecting, retry_at: None, spare: false });
     looks_harmless(&world);
     world.shows("␛[2J␛]0;x␇<U+009B>31m<U+202E>gnp<U+2066>");
 

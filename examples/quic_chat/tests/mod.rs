@@ -2,6 +2,8 @@
 
 mod flow;
 mod hostile;
+#[cfg(unix)]
+mod panic;
 mod screen;
 mod writing;
 
@@ -113,7 +115,7 @@ impl World {
         world.hear(News::Time(Timestamp(NOON + 3_600_000)));
         world.hear(News::LoggedIn { user: user("1"), name: "Ann".into() });
         world.hear(News::Name(user("2"), "Ben".into()));
-        world.hear(News::State { state: State::Connected, retry_at: None });
+        world.hear(News::State { state: State::Connected, retry_at: None, spare: false });
         world
     }
 

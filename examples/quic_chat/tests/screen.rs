@@ -55,19 +55,21 @@ fn the_connection_is_shown_as_it_is() {
     let retry_at = Some(Timestamp(world.model.now.0 + 4_200));
     let state = State::Offline(Offline::Waiting { until });
     world.hear(News::Unreachable("timed out".into()));
-    world.hear(News::State { state, retry_at });
+    world.hear(News::State { state, retry_at, spare: false });
     world.shows("○ offline (timed out), again in 5 s");
     world.shows("Ctrl-R: connect now");
     world.hear(News::Time(Timestamp(world.model.now.0 + 3_500)));
     world.shows("again in 1 s");
     world.press_with(KeyModifiers::CONTROL, KeyCode::Char('r'));
     assert_eq!(world.tasks, [Task::Nudge]);
-    world.hear(News::State { state: State::Connecting, retry_at: None });
+    world.hear(News::State { state: State::Connecting, retry_at: None, spare: false });
     world.shows("◐ connecting (timed out)");
-    world.hear(News::State { state: State::Resuming, retry_at: None });
+    world.hear(News::State { state: State::Resuming, retry_at: None, spare: false });
     world.shows("◐ resuming");
-    world.hear(News::State { state: State::Connected, retry_at: None });
-    world.shows("● connected");
+    world.hear(News::State { state: State::Connected, retry_at: None, spare: true });
+    world.shows("● connected (WebSocket)");
+    world.hear(News::State { state: State::Connected, retry_at: None, spare: false });
+    world.hides("(WebSocket)");
 }
 
 #[test]

@@ -35,7 +35,10 @@ fn take_in(model: &mut Model, news: News, tasks: &mut Vec<Task>) {
             (login.asking, login.problem) = (false, Some(why));
         }
         News::LoggedOut(why) => logged_out(model, Some(why)),
-        News::State { state, retry_at } => state_changed(model, state, retry_at, tasks),
+        News::State { state, retry_at, spare } => {
+            model.connection.spare = spare;
+            state_changed(model, state, retry_at, tasks);
+        }
         News::Unreachable(why) => model.connection.problem = Some(crate::text::label(&why)),
         News::Rooms(list) => rooms::listed(model, list, tasks),
         News::Visible(list) => rooms::visible(model, list),

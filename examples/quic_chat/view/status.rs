@@ -103,6 +103,7 @@ fn connection(model: &Model) -> (&'static str, String, Style) {
     let connection = &model.connection;
     let why = connection.problem.as_ref().map(|why| format!(" ({})", text::cut(why, 50)));
     match connection.state {
+        State::Connected if connection.spare => ("●", "connected (WebSocket)".to_owned(), GOOD),
         State::Connected => ("●", "connected".to_owned(), GOOD),
         State::Resuming => ("◐", "resuming".to_owned(), WARN),
         State::Connecting => ("◐", format!("connecting{}", why.unwrap_or_default()), WARN),

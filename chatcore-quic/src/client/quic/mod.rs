@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatcore::protocol::frame::ClientFrame;
 use chatcore::protocol::{CloseCode, Encoding};
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
     ClientConfig, Connecting, Connection, ConnectionError, Endpoint, IdleTimeout,
@@ -25,6 +24,7 @@ use tokio::sync::mpsc;
 use super::link::{
     Ended, FileStreams, Incoming, Link, LinkError, LinkReceiver, LinkSender, Opened,
 };
+use super::places::{Place, Server, open_any};
 use crate::ALPN;
 use crate::congestion::Discerning;
 use opening::{Halves, begin, begin_early};
@@ -43,9 +43,6 @@ const DATAGRAMS: usize = 64 * 1024;
 const AHEAD: usize = 64;
 /// TLS sessions that are kept to come back with; each is good once.
 const SESSIONS: usize = 8;
-/// Addresses of a name that are tried, and how long after one another (RFC 8305).
-const ADDRESSES: usize = 8;
-const STAGGER: Duration = Duration::from_millis(250);
 /// How long the server that served last is waited for alone, where there are others.
 const EARLY: Duration = Duration::from_secs(2);
 /// How long a server that has ended its control stream may take to say why.
@@ -61,36 +58,6 @@ pub struct QuicLink {
     servers: Arc<[Server]>,
     config: ClientConfig,
     last: Arc<Last>,
-}
-
-/// A server, as the application calls it.
-#[derive(Debug)]
-struct Server {
-    address: String,
-    name: Arc<str>,
-}
-
-/// Where a server may be found, and the name that it has to prove.
-#[derive(Clone, Debug)]
-struct Place {
-    address: SocketAddr,
-    name: Arc<str>,
-}
-
-impl Server {
-    fn parse(address: &str) -> Result<Self, QuicError> {
-        let (host, port) = address.rsplit_once(':').ok_or(QuicError::Address)?;
-        let name = host.trim_start_matches('[').trim_end_matches(']');
-        if name.is_empty() || port.parse::<u16>().is_err() {
-            return Err(QuicError::Address);
-        }
-        Ok(Self { address: address.to_owned(), name: name.into() })
-    }
-
-    async fn places(&self) -> Result<impl Iterator<Item = Place>, LinkError> {
-        let found = tokio::net::lookup_host(&self.address).await.map_err(LinkError::new)?;
-        Ok(found.take(ADDRESSES).map(|address| Place { address, name: Arc::clone(&self.name) }))
-    }
 }
 
 /// Where the server was found last.
@@ -141,10 +108,8 @@ impl QuicLink {
     /// [`QuicError`], of the first address that is none; none at all is none too.
     pub fn to_any(addresses: &[&str], trust: Trust) -> Result<Self, QuicError> {
         let servers = addresses.iter().map(|address| Server::parse(address));
-        let servers = servers.collect::<Result<Arc<[_]>, _>>()?;
-        if servers.is_empty() {
-            return Err(QuicError::Address);
-        }
+        let servers = servers.collect::<Option<Arc<[_]>>>().filter(|servers| !servers.is_empty());
+        let servers = servers.ok_or(QuicError::Address)?;
         let mut tls = trust.client_config().map_err(|e| QuicError::Tls(Box::new(e)))?;
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // What the server needs to know the client by, the next time. It is kept here and nowhere else.
@@ -257,26 +222,12 @@ impl QuicLink {
         connecting.map_err(LinkError::new)
     }
 
-    /// Opens a link to one of these. One that does not answer must not keep the others from being
-    /// tried: it is silent for longer than anybody waits.
+    /// Opens a link to one of these.
     async fn open_any(&self, places: Vec<Place>) -> Result<(QuicSender, QuicReceiver), LinkError> {
-        let tries = places.into_iter().zip(0_u32..).map(|(place, number)| async move {
-            tokio::time::sleep(STAGGER.saturating_mul(number)).await;
-            let connection = self.connect(&place)?.await.map_err(refused)?;
-            Ok::<_, LinkError>((place.address, connection))
-        });
-        let mut tries: FuturesUnordered<_> = tries.collect();
-        let mut problem = LinkError::new("its name leads to no address");
-        while let Some(tried) = tries.next().await {
-            match tried {
-                Ok((address, connection)) => {
-                    self.last.set(address);
-                    return begin(connection, Halves::default()).await;
-                }
-                Err(error) => problem = error,
-            }
-        }
-        Err(problem)
+        let connect = |place: Place| async move { self.connect(&place)?.await.map_err(refused) };
+        let (address, connection) = open_any(places, connect).await?;
+        self.last.set(address);
+        begin(connection, Halves::default()).await
     }
 }
 
@@ -286,8 +237,7 @@ fn done(
     Ok(Opened { sender, receiver, handshake: None })
 }
 
-/// Why there was no connection; in words of its own where it was the certificate, which no waiting
-/// mends.
+/// Why there was no connection; in words of its own where it was the certificate.
 fn refused(error: ConnectionError) -> LinkError {
     /// What TLS calls a certificate: bad, unsupported, revoked, expired, unknown, of an unknown
     /// issuer, not the pinned one.
@@ -296,7 +246,7 @@ fn refused(error: ConnectionError) -> LinkError {
         ConnectionError::TransportError(problem)
             if CERTIFICATE.map(TransportErrorCode::crypto).contains(&problem.code) =>
         {
-            LinkError::new("its certificate is not one that is trusted")
+            LinkError::untrusted()
         }
         _ => LinkError::new(error),
     }
