@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -159,6 +160,57 @@ async fn what_was_acknowledged_outlives_a_server_that_is_killed() {
     let log = scene.log(&room).await;
     assert!(log.iter().map(|e| e.seq.0).eq(1..=log.len() as u64));
     assert_eq!(log.len(), 2 + 3 * round);
+}
+
+/// Many wait while the server is away, with the default patience, and go on soon after it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_wait_for_a_server_that_restarts_go_on_within_a_second() {
+    let Some(server) = Postgres::start() else { return };
+    let store = PostgresStore::open(&server.url()).await.expect("it opens");
+    let scene = Arc::new(Scene::of(store));
+    let mut rooms = Vec::new();
+    for index in 0..8 {
+        rooms.push(scene.public(&format!("room-{index}"), "ann", &[]).await);
+    }
+    let up = Arc::new(std::sync::Mutex::new(None));
+    let senders = rooms.into_iter().map(|room| {
+        let (scene, up) = (Arc::clone(&scene), Arc::clone(&up));
+        tokio::spawn(async move {
+            // Until a while after it is back: when the first is written then, and how many by the end.
+            let (mut first, mut sent) = (None, 0);
+            for index in 0.. {
+                let batch = three(&scene, &room, index);
+                while let Err(error) = scene.store.commit(&batch, &scene.limits).await {
+                    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                let since = *up.lock().expect("no panic");
+                if let Some(since) = since {
+                    first.get_or_insert(Instant::elapsed(&since));
+                    sent += 1;
+                    if since.elapsed() > Duration::from_secs(2) {
+                        break;
+                    }
+                }
+            }
+            (first.expect("it goes on"), sent)
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.kill();
+    // As long as a pool takes to wait longest between two tries.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    tokio::task::block_in_place(|| server.restart());
+    *up.lock().expect("no panic") = Some(Instant::now());
+    let mut slowest = Duration::ZERO;
+    for sender in senders {
+        let (first, sent) = sender.await.expect("no panic");
+        slowest = slowest.max(first);
+        assert!(sent > 1, "it goes on");
+    }
+    println!("the last of 8 writes again {slowest:?} after the server is back");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
