@@ -14,6 +14,7 @@ use chatcore::Chat;
 use chatcore::id::{RoomId, UserId};
 use chatcore::limits::Limits;
 use chatcore::log::Draft;
+use chatcore::store::SearchStore as _;
 use chatcore::store::postgres::PostgresStore;
 use chatcore::testing::scene::Scene;
 use chatcore_servers::Postgres;
@@ -52,7 +53,7 @@ async fn main() {
         }
         let mut limits = Limits::default();
         limits.turns_per_user = None;
-        let chat = Chat::builder(store).limits(limits).build().await;
+        let chat = Chat::builder(Arc::clone(&store) as _).limits(limits).build().await;
         let crowd =
             Crowd { chat: chat.expect("a chat"), rooms: rooms.into(), next: Arc::default() };
         for &senders in &senders {
@@ -98,6 +99,7 @@ impl Bare {
 #[derive(Clone)]
 struct Crowd {
     chat: Chat,
+    store: Arc<PostgresStore>,
     rooms: Arc<[RoomId]>,
     next: Arc<AtomicUsize>,
 }
@@ -153,6 +155,11 @@ impl Crowd {
         rate
     }
 
+    /// Waits until what was sent is filed for searches: the bare statement has none of that beside it.
+    async fn filed(&self) {
+        while self.store.file(512).await.expect("it is filed") > 0 {}
+    }
+
     async fn send(self, over: Arc<AtomicBool>) -> Vec<Duration> {
         let text = "x".repeat(200);
         let mut took = Vec::new();
@@ -176,6 +183,7 @@ async fn measure(crowd: &Crowd, mut bare: Bare, name: &str, senders: usize) {
     let mut size = crowd.turn(senders).await.size();
     let (mut store, mut insert) = (Rate::default(), Rate::default());
     while store.time < TIME {
+        crowd.filed().await;
         let begun = Instant::now();
         while begun.elapsed() < TURN {
             let begun = Instant::now();

@@ -244,6 +244,32 @@ async fn server_that_does_not_answer_is_unavailable_in_time_and_then_goes_on() {
     assert_eq!(scene.log(&room).await.len(), 5);
 }
 
+/// The host holds all connections of its pool: the store says so in time, loses nothing, and goes on.
+#[tokio::test]
+async fn a_host_that_holds_its_whole_pool_is_waited_for_and_then_unavailable() {
+    let Some(url) = url() else { return };
+    let (server, schema) = url.split_once("&schema=").expect("a schema");
+    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2);
+    let pool = pool.connect(server).await.expect("connections");
+    let options = PostgresOptions::pool(pool.clone()).schema(schema).expect("a sound name");
+    let store = options.timeout(Duration::from_millis(600)).open().await.expect("it opens");
+    let own = PostgresOptions::from_url(&url).expect("a sound URL").open().await.expect("it opens");
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &[]).await;
+    let held = [pool.begin().await.expect("one"), pool.begin().await.expect("two")];
+    let batch = three(&scene, &room, 0);
+    let begun = Instant::now();
+    let refused = scene.store.commit(&batch, &scene.limits).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // One with connections of its own is not held up.
+    assert_eq!(Scene::of(own).commit(&three(&scene, &room, 1)).await.entries.len(), 3);
+    for held in held {
+        held.rollback().await.expect("it ends");
+    }
+    assert_eq!(scene.commit(&batch).await.entries.len(), 3);
+}
+
 #[tokio::test]
 async fn lock_that_somebody_else_holds_is_waited_for_and_then_unavailable() {
     let Some(url) = url() else { return };
