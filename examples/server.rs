@@ -252,7 +252,8 @@ async fn serve_quic(
     stop: impl Future<Output = ()>,
 ) -> Result<bool, Fault> {
     let Some(Native { socket, certificate, chain, key }) = quic else { return Ok(true) };
-    let mut config = chatcore_quic::Config::new(certificate.clone());
+    let reset_key = reset_key(&options.data.join("quic-reset-key"))?;
+    let mut config = chatcore_quic::Config::new(certificate.clone()).with_reset_key(reset_key);
     if options.limits == Switch::Off {
         config = config
             .with_max_connections(1 << 20)
@@ -508,6 +509,13 @@ fn secret(path: &Path) -> Result<Secret, Fault> {
         }
         Err(e) => Err(format!("cannot read {}: {e}", path.display()).into()),
     }
+}
+
+/// The key of this server alone by which clients of a process that was killed are told so by the next one.
+fn reset_key(path: &Path) -> Result<[u8; 32], Fault> {
+    let damaged = || format!("{} is damaged; delete it to make a new one", path.display());
+    let key = secret(path)?;
+    Ok(key.expose().first_chunk().copied().ok_or_else(damaged)?)
 }
 
 /// Makes a file for the owner's eyes only.

@@ -1,28 +1,30 @@
 //! What a PostgreSQL store takes to commit messages, every batch flushed to the disk, beside a bare
 //! statement that inserts as many rows with as many flushes.
 //!
-//! `cargo bench -p chatcore --features postgres,testing --bench postgres_commit [-- 64 256 1-room nodes-2]`,
-//! with the sizes of batches, the numbers of rooms and of nodes to measure; on a server that it starts itself, in
-//! `TMPDIR`. The batches are made before the clock runs.
+//! `cargo bench -p chatcore --features postgres,testing --bench postgres_commit [-- 64 256 1-room 1000-rooms]`,
+//! with the numbers of senders and of rooms to measure; on a server that it starts itself, in `TMPDIR`. Every sender
+//! waits for the acknowledgement of a message before the next one. The bare statement inserts batches of the size
+//! that the senders' had in the turn before.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use chatcore::id::RoomId;
+use chatcore::Chat;
+use chatcore::id::{RoomId, UserId};
+use chatcore::limits::Limits;
 use chatcore::log::Draft;
-use chatcore::room::Command;
+use chatcore::store::SearchStore as _;
 use chatcore::store::postgres::PostgresStore;
 use chatcore::testing::scene::Scene;
 use chatcore_servers::Postgres;
 use sqlx::{Connection as _, PgConnection};
 
-const SENDERS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+const PEOPLE: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 /// How long each figure is measured for.
-const TIME: Duration = Duration::from_secs(3);
+const TIME: Duration = Duration::from_secs(4);
 /// The bare statement and the store take turns of this length, so that a busy moment hits both.
-const TURN: Duration = Duration::from_millis(250);
-/// Batches that are made at once.
-const AHEAD: usize = 256;
+const TURN: Duration = Duration::from_millis(400);
 
 const BARE: &str = "INSERT INTO bare SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], \
                     $4::text[], $5::text[], $6::text[])";
@@ -30,9 +32,9 @@ const BARE: &str = "INSERT INTO bare SELECT * FROM unnest($1::bigint[], $2::bigi
 #[tokio::main]
 async fn main() {
     let given: Vec<String> = std::env::args().collect();
-    let mut sizes: Vec<usize> = given.iter().filter_map(|size| size.parse().ok()).collect();
-    if sizes.is_empty() {
-        sizes = vec![1, 64, 256];
+    let mut senders: Vec<usize> = given.iter().filter_map(|number| number.parse().ok()).collect();
+    if senders.is_empty() {
+        senders = vec![1, 64, 256];
     }
     let names = ["1-room", "1000-rooms"];
     let all = !given.iter().any(|name| names.contains(&name.as_str()));
@@ -42,15 +44,20 @@ async fn main() {
         if !all && !given.iter().any(|given| given == name) {
             continue;
         }
-        for &size in &sizes {
-            let url = format!("{}&schema=s_{number}_{size}", server.url());
-            let scene = Scene::of(PostgresStore::open(&url).await.expect("the store opens"));
-            let mut rooms = Vec::new();
-            for index in 0..number {
-                rooms.push(scene.public(&format!("room-{index}"), "a", &SENDERS[1..]).await);
-            }
-            let bare = Bare::on(&server).await;
-            measure(&scene, bare, &rooms, name, size).await;
+        let url = format!("{}&schema=s_{number}", server.url());
+        let store = Arc::new(PostgresStore::open(&url).await.expect("the store opens"));
+        let scene = Scene::on(Arc::clone(&store) as _);
+        let mut rooms = Vec::new();
+        for index in 0..number {
+            rooms.push(scene.public(&format!("room-{index}"), "a", &PEOPLE[1..]).await);
+        }
+        let mut limits = Limits::default();
+        limits.turns_per_user = None;
+        let chat = Chat::builder(Arc::clone(&store) as _).limits(limits).build().await;
+        let crowd =
+            Crowd { chat: chat.expect("a chat"), rooms: rooms.into(), next: Arc::default() };
+        for &senders in &senders {
+            measure(&crowd, Bare::on(&server).await, name, senders).await;
         }
     }
 }
@@ -88,56 +95,117 @@ impl Bare {
     }
 }
 
-/// Commits batches of `size` for some time, and says what that took.
-async fn measure(scene: &Scene, mut bare: Bare, rooms: &[RoomId], name: &str, size: usize) {
-    let (mut took, mut bare_took) = (Vec::new(), Vec::new());
-    let mut sent = 0;
-    while took.iter().sum::<Duration>() < TIME {
-        let batches: Vec<_> =
-            (0..AHEAD).map(|b| batch(scene, rooms, sent + b * size, size)).collect();
-        let turn = Instant::now();
-        for batch in &batches {
-            let begun = Instant::now();
-            let committed = scene.commit(batch).await;
-            took.push(begun.elapsed());
-            assert!(committed.outcomes.iter().all(Result::is_ok));
-            sent += size;
-            if turn.elapsed() > TURN {
-                break;
-            }
-        }
-        let turn = Instant::now();
-        while turn.elapsed() < TURN {
-            let begun = Instant::now();
-            bare.insert(size).await;
-            bare_took.push(begun.elapsed());
-        }
-    }
-    let rate = |took: &[Duration]| {
-        (took.len() * size) as f64 / took.iter().sum::<Duration>().as_secs_f64()
-    };
-    let (store, insert) = (rate(&took), rate(&bare_took));
-    took.sort_unstable();
-    bare_took.sort_unstable();
-    let ms = |took: &[Duration], part: usize| took[took.len() * part / 100].as_secs_f64() * 1e3;
-    println!(
-        "{name:>10}, batches of {size:>3}: {store:>7.0} messages/s, the bare statement {insert:>7.0} \
-         ({:.2} of it); a commit takes {:.2} ms (p50), {:.2} ms (p99), the statement {:.2} and {:.2}",
-        store / insert,
-        ms(&took, 50),
-        ms(&took, 99),
-        ms(&bare_took, 50),
-        ms(&bare_took, 99),
-    );
+/// Those who send.
+#[derive(Clone)]
+struct Crowd {
+    chat: Chat,
+    store: Arc<PostgresStore>,
+    rooms: Arc<[RoomId]>,
+    next: Arc<AtomicUsize>,
 }
 
-fn batch(scene: &Scene, rooms: &[RoomId], from: usize, size: usize) -> Vec<Command> {
-    let text = "x".repeat(200);
-    (from..from + size)
-        .map(|index| {
-            let who = SENDERS[index / rooms.len() % SENDERS.len()];
-            let once = format!("{size}-{index}");
-            scene.message(who, &rooms[index % rooms.len()], &once, Draft::text(text.as_str()))
-        })
-        .collect()
+/// What came of some time.
+#[derive(Default)]
+struct Rate {
+    messages: usize,
+    commits: usize,
+    time: Duration,
+    took: Vec<Duration>,
+}
+
+impl Rate {
+    fn per_second(&self) -> f64 {
+        self.messages as f64 / self.time.as_secs_f64()
+    }
+
+    fn size(&self) -> usize {
+        self.messages.div_ceil(self.commits.max(1))
+    }
+
+    fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.commits += other.commits;
+        self.time += other.time;
+        self.took.extend(other.took);
+    }
+
+    fn ms(&mut self, part: usize) -> f64 {
+        self.took.sort_unstable();
+        self.took[self.took.len() * part / 100].as_secs_f64() * 1e3
+    }
+}
+
+impl Crowd {
+    /// Sends for a turn.
+    async fn turn(&self, senders: usize) -> Rate {
+        let sizes = || self.chat.hub().traffic().commit_sizes().read().count;
+        let (before, begun) = (sizes(), Instant::now());
+        let over = Arc::new(AtomicBool::new(false));
+        let senders = (0..senders).map(|_| tokio::spawn(self.clone().send(Arc::clone(&over))));
+        let senders: Vec<_> = senders.collect();
+        tokio::time::sleep(TURN).await;
+        over.store(true, Ordering::Relaxed);
+        let mut rate = Rate::default();
+        for sender in senders {
+            rate.took.extend(sender.await.expect("it sends"));
+        }
+        rate.time = begun.elapsed();
+        rate.messages = rate.took.len();
+        rate.commits = usize::try_from(sizes() - before).expect("a count");
+        rate
+    }
+
+    /// Waits until what was sent is filed for searches: the bare statement has none of that beside it.
+    async fn filed(&self) {
+        while self.store.file(512).await.expect("it is filed") > 0 {}
+    }
+
+    async fn send(self, over: Arc<AtomicBool>) -> Vec<Duration> {
+        let text = "x".repeat(200);
+        let mut took = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let who = PEOPLE[index / self.rooms.len() % PEOPLE.len()];
+            let who = self.chat.as_user(&UserId::parse(who).expect("a sound id"));
+            let room = &self.rooms[index % self.rooms.len()];
+            let draft = Draft::text(text.as_str()).once(&format!("once-{index}")).expect("sound");
+            let begun = Instant::now();
+            who.send(room, draft).await.expect("it is sent");
+            took.push(begun.elapsed());
+        }
+        took
+    }
+}
+
+/// Sends for some time, and says what that took.
+async fn measure(crowd: &Crowd, mut bare: Bare, name: &str, senders: usize) {
+    // What is asked for the first time is not what is measured.
+    let mut size = crowd.turn(senders).await.size();
+    let (mut store, mut insert) = (Rate::default(), Rate::default());
+    while store.time < TIME {
+        crowd.filed().await;
+        let begun = Instant::now();
+        while begun.elapsed() < TURN {
+            let begun = Instant::now();
+            bare.insert(size).await;
+            let took = begun.elapsed();
+            insert.add(Rate { messages: size, commits: 1, time: took, took: vec![took] });
+        }
+        let turn = crowd.turn(senders).await;
+        size = turn.size();
+        store.add(turn);
+    }
+    println!(
+        "{name:>10}, {senders:>3} senders: {:>6.0} messages/s in {:.0} commits/s of {}, the bare statement \
+         {:>6.0} ({:.2} of it); a message takes {:.2} ms (p50), {:.2} ms (p99), the statement {:.2} and {:.2}",
+        store.per_second(),
+        store.commits as f64 / store.time.as_secs_f64(),
+        store.size(),
+        insert.per_second(),
+        store.per_second() / insert.per_second(),
+        store.ms(50),
+        store.ms(99),
+        insert.ms(50),
+        insert.ms(99),
+    );
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,8 +15,9 @@ use chatcore::log::Draft;
 use chatcore::room::NewRoom;
 use chatcore::store::sqlite::SqliteStore;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const OLD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NEW: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -24,6 +25,7 @@ const NEW: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 /// What a call was.
 #[derive(Clone, Debug)]
 struct Call {
+    at: Instant,
     headers: HashMap<String, String>,
     body: Vec<u8>,
 }
@@ -82,6 +84,36 @@ impl Receiver {
         Self { url, calls, task }
     }
 
+    /// One behind TLS, under `certificate`.
+    async fn start_tls(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Self {
+        let key = PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.cert.der().clone()], key.into())
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let calls = Arc::<Mutex<Vec<Call>>>::default();
+        let seen = Arc::clone(&calls);
+        let task = tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                let (acceptor, seen) = (acceptor.clone(), Arc::clone(&seen));
+                tokio::spawn(async move {
+                    // Who does not trust it hangs up here.
+                    if let Ok(socket) = acceptor.accept(socket).await {
+                        serve(socket, seen, Answers::default()).await;
+                    }
+                });
+            }
+        });
+        Self { url: format!("https://localhost:{port}/hook"), calls, task }
+    }
+
     fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
@@ -102,7 +134,11 @@ impl Receiver {
 }
 
 /// One connection: calls one after another.
-async fn serve(mut socket: TcpStream, calls: Arc<Mutex<Vec<Call>>>, answers: Answers) {
+async fn serve(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    calls: Arc<Mutex<Vec<Call>>>,
+    answers: Answers,
+) {
     let mut read = Vec::new();
     loop {
         let end = loop {
@@ -129,7 +165,7 @@ async fn serve(mut socket: TcpStream, calls: Arc<Mutex<Vec<Call>>>, answers: Ans
         }
         let body = read[end + 4..end + 4 + length].to_vec();
         read.drain(..end + 4 + length);
-        calls.lock().unwrap().push(Call { headers, body });
+        calls.lock().unwrap().push(Call { at: Instant::now(), headers, body });
         let answer = answers.lock().unwrap().pop().unwrap_or("204 No Content");
         match answer {
             // It reads, and says nothing.
@@ -138,7 +174,11 @@ async fn serve(mut socket: TcpStream, calls: Arc<Mutex<Vec<Call>>>, answers: Ans
             }
             "hang up" => return,
             _ => {
-                let more = if answer.starts_with('3') { "location: /elsewhere\r\n" } else { "" };
+                let more = match &answer[..3] {
+                    "302" => "location: /elsewhere\r\n",
+                    "429" => "retry-after: 2\r\n",
+                    _ => "",
+                };
                 let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n{more}\r\n");
                 socket.write_all(answer.as_bytes()).await.unwrap();
             }
@@ -151,9 +191,12 @@ fn user(name: &str) -> UserId {
 }
 
 async fn chat(store: &Arc<SqliteStore>, url: &str) -> Chat {
+    chat_with(store, url, WebhookOptions::default()).await
+}
+
+async fn chat_with(store: &Arc<SqliteStore>, url: &str, options: WebhookOptions) -> Chat {
     let secrets = [NEW, OLD].map(|secret| WebhookSecret::parse(secret).unwrap());
-    let options =
-        WebhookOptions::default().with_private_addresses().with_timeout(Duration::from_millis(700));
+    let options = options.with_private_addresses().with_timeout(Duration::from_millis(700));
     let hook = Arc::new(Webhook::new(url, secrets, options).unwrap());
     let chat = Chat::builder(Arc::clone(store) as _).after_commit("webhook", hook);
     let chat = chat.build().await.unwrap();
@@ -220,4 +263,54 @@ async fn what_was_not_delivered_when_the_process_ended_is_delivered_by_the_next(
     let texts: Vec<_> = calls.iter().flat_map(Call::texts).collect();
     assert_eq!(texts, ["m0", "m1", "m2", "m3"], "none lost, none out of order");
     assert_eq!(calls[0].id(), deaf.calls()[0].id(), "the same batch has the same id");
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_patience_is_called_when_it_is_over() {
+    let receiver = Receiver::start(vec!["429 Too Many Requests"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let chat = chat(&store(&folder).await, &receiver.url).await;
+    let ann = chat.as_user(&user("ann"));
+    ann.create_room(NewRoom::public("a")).await.unwrap();
+    for _ in 0..1_500 {
+        if receiver.calls().len() >= 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let calls = receiver.calls();
+    assert_eq!(calls[0].id(), calls[1].id());
+    let waited = calls[1].at - calls[0].at;
+    // Left to itself it would have been half a second at most.
+    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_receiver_behind_tls_is_called_if_its_certificate_is_trusted_and_not_otherwise() {
+    let names = vec!["localhost".to_owned()];
+    let (ours, foreign) = (names.clone(), names);
+    let ours = rcgen::generate_simple_self_signed(ours).unwrap();
+    let foreign = rcgen::generate_simple_self_signed(foreign).unwrap();
+    let (trusted, impostor) =
+        (Receiver::start_tls(&ours).await, Receiver::start_tls(&foreign).await);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let trusting = || WebhookOptions::default().with_certificates(ours.cert.pem().as_bytes());
+    let mut chats = Vec::new();
+    for (folder, receiver) in folders.iter().zip([&trusted, &impostor]) {
+        let store = store(folder).await;
+        let chat = chat_with(&store, &receiver.url, trusting().unwrap()).await;
+        let ann = chat.as_user(&user("ann"));
+        let room = ann.create_room(NewRoom::public("a")).await.unwrap().room;
+        ann.send(&room, Draft::text("hello")).await.unwrap();
+        chats.push(chat);
+    }
+    let calls = trusted.until("hello", 1).await;
+    assert!(calls.iter().all(|call| call.verify(NEW)));
+    // Time for two tries.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(impostor.calls().is_empty(), "nothing is told to who cannot show who it is");
+    for pem in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let refused = WebhookOptions::default().with_certificates(pem.as_bytes());
+        assert!(refused.is_err(), "{pem}");
+    }
 }

@@ -24,8 +24,8 @@ pub(crate) const READERS: usize = 300;
 const ROOMS: usize = 6;
 /// Who registers at once.
 const FEW: usize = 5;
-/// Between two messages of one sender.
-const PAUSE: Duration = Duration::from_millis(1_000);
+/// Between two messages of one sender, unless it is said otherwise.
+const PAUSE: Duration = Duration::from_millis(200);
 /// The number under which the log is read at the end.
 const LOG: u32 = 1_000_000;
 
@@ -40,6 +40,9 @@ pub(crate) struct Crowd {
     pub(crate) refused: Arc<AtomicUsize>,
     /// Connections over WebSocket of those who send.
     pub(crate) connections: Arc<AtomicUsize>,
+    /// The same of those who read, over WebSocket.
+    pub(crate) arrivals: Arc<AtomicUsize>,
+    pause: Duration,
     senders: JoinSet<()>,
     readers: JoinSet<()>,
 }
@@ -47,6 +50,11 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Has everyone come in: a tenth as many accounts as readers, each in half of the rooms.
     pub(crate) async fn gather(site: &Site) -> Self {
+        Self::gather_of(site, READERS, PAUSE).await
+    }
+
+    /// The same with so many readers, and senders who wait so long after each message.
+    pub(crate) async fn gather_of(site: &Site, readers: usize, pause: Duration) -> Self {
         let mut people = Vec::new();
         // Passwords are hashed by few at once, and the others are told to come back.
         for some in 0..SENDERS / FEW {
@@ -70,28 +78,32 @@ impl Crowd {
             stop: Arc::default(),
             refused: Arc::default(),
             connections: Arc::default(),
+            arrivals: Arc::default(),
+            pause,
             senders: JoinSet::new(),
             readers: JoinSet::new(),
         };
-        crowd.seat().await;
+        crowd.seat(readers).await;
         crowd
     }
 
-    /// Seats the readers: each at a node, in a room of theirs, every other one over QUIC.
-    async fn seat(&mut self) {
+    /// Seats the readers: each at a node, in a room of theirs, every other one over QUIC; of more than
+    /// usual the others are over WebSocket.
+    async fn seat(&mut self, readers: usize) {
         let mut places = Vec::new();
         for room in &self.rooms {
             places.push(self.place(room).await);
         }
-        for number in 0..READERS {
+        for number in 0..readers {
             let at = number % ROOMS;
             let person = &self.people[self.member(at, number / ROOMS)];
             let (reader, room) = (Reader(number as u32), self.rooms[at].clone());
             let place = &places[at];
             self.history.admitted(reader, &room, place["seq"].as_u64().expect("a head"));
             let history = self.history.clone();
-            if (number / ROOMS).is_multiple_of(2) {
+            if (number / ROOMS).is_multiple_of(2) || number >= READERS {
                 let mover = Mover::new(&self.map, person, number);
+                let mover = mover.counted(&self.arrivals);
                 self.readers.spawn(mover.read(history, reader, room, place.clone()));
             } else {
                 let client = self.map.quic(number, person, &format!("reader{number}"));
@@ -128,6 +140,7 @@ impl Crowd {
                 stop: Arc::clone(&self.stop),
                 refused: Arc::clone(&self.refused),
                 connections: Arc::clone(&self.connections),
+                pause: self.pause,
             };
             let person = &self.people[number];
             if (number / 2).is_multiple_of(2) {
@@ -216,6 +229,7 @@ struct Sender {
     stop: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
+    pause: Duration,
 }
 
 impl Sender {
@@ -243,7 +257,7 @@ impl Sender {
                     Err(error) => panic!("the application is told of {error}"),
                 }
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(self.pause).await;
         }
     }
 
@@ -281,13 +295,13 @@ impl Sender {
                     }
                 }
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(self.pause).await;
         }
     }
 
     /// Not all at once.
     async fn stagger(&self) {
-        tokio::time::sleep(PAUSE.mul_f64(self.number as f64 / SENDERS as f64)).await;
+        tokio::time::sleep(self.pause.mul_f64(self.number as f64 / SENDERS as f64)).await;
     }
 }
 

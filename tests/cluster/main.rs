@@ -5,9 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alone;
 mod crowd;
 mod example;
 mod faults;
+mod herd;
 mod out;
 mod parted;
 mod rolling;

@@ -1,5 +1,7 @@
 //! A client over WebSocket that moves from node to node, as a good one does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chatcore_tests::checker::{History, Reader, Room};
@@ -17,8 +19,8 @@ pub(crate) struct Mover {
     encoding: Encoding,
     node: usize,
     dice: fastrand::Rng,
-    /// Connections so far.
-    pub(crate) connections: usize,
+    /// Raised by each connection.
+    arrivals: Arc<AtomicUsize>,
 }
 
 impl Mover {
@@ -30,15 +32,20 @@ impl Mover {
             encoding,
             node: number % NODES,
             dice: fastrand::Rng::with_seed(number as u64),
-            connections: 0,
+            arrivals: Arc::default(),
         }
+    }
+
+    /// Counts its connections together with those of others.
+    pub(crate) fn counted(self, arrivals: &Arc<AtomicUsize>) -> Self {
+        Self { arrivals: Arc::clone(arrivals), ..self }
     }
 
     /// The next connection that is welcomed, by the first node that does so.
     pub(crate) async fn connect(&mut self) -> WsClient {
         loop {
             if let Some(client) = self.try_connect().await {
-                self.connections += 1;
+                self.arrivals.fetch_add(1, Ordering::Relaxed);
                 return client;
             }
             self.away().await;

@@ -1,7 +1,11 @@
 //! What was acknowledged is there, whatever happens to the server.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
+use chatcore::id::RoomId;
+use chatcore::log::Draft;
+use chatcore_quic::client::{Client, QuicLink};
 use chatcore_tests::http::seq;
 use chatcore_tests::{Encoding, PATIENCE, Person, Server, WsClient, count};
 use serde_json::{Value, json};
@@ -43,7 +47,7 @@ async fn every_acked_send_survives_kill_minus_nine() {
         let enough = before + 50 + 37 * (round % 11);
         tokio::time::timeout(PATIENCE, async {
             while ledger.count() < enough {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         })
         .await
@@ -151,7 +155,7 @@ async fn a_server_that_stops_in_order_tells_its_clients_and_loses_nothing() {
     let clients = connect_all(&server, &people).await;
     let mut senders = send_on(clients, &room, "drain", &ledger);
     while ledger.count() < 50 {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let status = server.stop().await;
     assert!(status.success(), "it ends in order: {status}\n{}", server.output());
@@ -162,4 +166,32 @@ async fn a_server_that_stops_in_order_tells_its_clients_and_loses_nothing() {
     }
     server.restart().await;
     check(&people[0], &room, &ledger).await;
+}
+
+/// Killed, it could not say goodbye; the next process on its address does so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_over_quic_learns_at_once_that_its_server_was_killed_and_is_back() {
+    let mut server = Server::start_with_quic().await;
+    let (address, pin) = server.quic();
+    let ann = server.http().register("ann").await;
+    let room = ann.create_room("public", "general").await;
+    let link = QuicLink::new(&address, pin.parse().expect("a fingerprint")).expect("a socket");
+    let client = Client::builder()
+        .token(ann.token.clone())
+        .device("phone")
+        .backoff(Duration::from_millis(50), Duration::from_millis(200))
+        .connect(link)
+        .expect("sound settings");
+    let id = RoomId::parse(&room).expect("a room");
+    client.send(&id, Draft::text("before")).await.expect("sent");
+    for round in 0..3 {
+        server.kill();
+        server.restart().await;
+        let began = Instant::now();
+        client.send(&id, Draft::text(format!("after {round}"))).await.expect("sent");
+        println!("sent {:?} after the server was back", began.elapsed());
+        // Left to itself it would be 35 s: the heartbeat, and what QUIC waits beyond it.
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    assert_dense(&ann.log(&room).await);
 }

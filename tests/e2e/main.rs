@@ -12,6 +12,7 @@ mod conversation;
 mod crossing;
 mod durability;
 mod erasure;
+mod everything;
 mod files;
 mod harness;
 mod hostile;

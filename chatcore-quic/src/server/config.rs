@@ -11,6 +11,7 @@ use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rustls::server::StoresServerSessions as _;
 
 use super::Certificate;
+use super::reset::ResetKey;
 use super::sessions::Sessions;
 use crate::ALPN;
 use crate::congestion::Discerning;
@@ -49,6 +50,7 @@ pub struct Config {
     pub(super) max_handshakes: usize,
     pub(super) retry_above: usize,
     pub(super) max_resumable: usize,
+    pub(super) reset_key: Option<ResetKey>,
     pub(super) file_pace: FilePace,
     pub(super) counters: Arc<Counters>,
 }
@@ -66,6 +68,7 @@ impl Config {
             max_handshakes: 1_024,
             retry_above: 64,
             max_resumable: 32_768,
+            reset_key: None,
             file_pace: FilePace::default(),
             counters: Arc::default(),
         }
@@ -104,6 +107,16 @@ impl Config {
     #[must_use]
     pub fn with_max_per_address(mut self, max: usize) -> Self {
         self.max_per_address = max;
+        self
+    }
+
+    /// The key by which clients of a process that was killed are told, by the next one on its address, that
+    /// their connections are no more; otherwise they find out when nothing answers. Random, kept with
+    /// the server's data, and of this server alone: of two that share it, one can be made to end connections of the
+    /// other by who sees those. Default: another one each time.
+    #[must_use]
+    pub fn with_reset_key(mut self, key: [u8; 32]) -> Self {
+        self.reset_key = Some(ResetKey::new(key));
         self
     }
 

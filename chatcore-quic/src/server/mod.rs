@@ -40,6 +40,7 @@ mod link;
 mod proof;
 mod reader;
 mod reserve;
+mod reset;
 mod sessions;
 
 use std::future::Future;
@@ -62,6 +63,7 @@ use accept::Shared;
 use caps::Caps;
 pub use certificate::{Certificate, CertificateError, SelfSigned};
 pub use config::{Config, Counters, FilePace};
+use reset::ResetKey;
 
 /// How long goodbyes may take to be sent once everything is over.
 const LAST: Duration = Duration::from_secs(1);
@@ -94,7 +96,9 @@ pub async fn serve(
     let session = session.unwrap_or_else(|| SessionConfig::new(Announced::new(chat.limits())));
     let quinn = config.quinn(&session).map_err(io::Error::other)?;
     let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new(EndpointConfig::default(), Some(quinn), socket, runtime)?;
+    let endpoint =
+        config.reset_key.as_ref().map_or_else(EndpointConfig::default, ResetKey::endpoint);
+    let endpoint = Endpoint::new(endpoint, Some(quinn), socket, runtime)?;
     let _close = CloseOnDrop(endpoint.clone());
     let (stop, stopping) = watch::channel(false);
     let patience = config.drain_timeout;

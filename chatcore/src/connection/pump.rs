@@ -17,7 +17,7 @@ use super::ways::{Ending, STANDSTILL, Ways};
 use super::work::{Client, Done};
 use super::{Incoming, Outbox, Transport};
 use crate::chat::{Chat, Resume};
-use crate::clock::Timestamp;
+use crate::clock::{Random, SystemRandom, Timestamp};
 use crate::hub::{self, Closing, Membership, Sink, Subscription};
 use crate::id::{RoomId, Seq, UserId};
 use crate::protocol::frame::{
@@ -42,6 +42,10 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// How long clients are asked to stay away from a server that stops, at least.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// They are asked to come back at times so far apart, on average, so that they do not all
+/// come at once to where they go instead; and all of them within this.
+const APART: Duration = Duration::from_millis(1);
+const ALL_WITHIN: Duration = Duration::from_secs(30);
 
 /// Everything but the transport, so that both can be borrowed at once.
 pub(super) struct Pump {
@@ -378,7 +382,8 @@ impl Pump {
             Done::Signalled => self.signals -= 1,
             Done::Farewell(ticket) => {
                 self.count_files();
-                let notice = Notice::Draining { retry_after: RETRY_AFTER, ticket };
+                let retry_after = retry_after(self.chat.hub().to_go(), &SystemRandom);
+                let notice = Notice::Draining { retry_after, ticket };
                 self.session.handle_notice(now, notice);
             }
             Done::Page { slot, room, after, page } => {
@@ -439,6 +444,15 @@ fn mark_state(user: UserId, marks: Marks) -> MarkState {
     MarkState { user, read_seq: marks.read_seq, delivered_seq: marks.delivered_seq }
 }
 
+/// When one of so many that are asked to go at once is to come again.
+fn retry_after(to_go: usize, random: &dyn Random) -> Duration {
+    let mut dice = [0; 4];
+    random.fill(&mut dice);
+    let part = f64::from(u32::from_le_bytes(dice)) / f64::from(u32::MAX);
+    let apart = APART.saturating_mul(u32::try_from(to_go).unwrap_or(u32::MAX));
+    RETRY_AFTER + apart.min(ALL_WITHIN).mul_f64(part)
+}
+
 /// What the hub tells, as the session takes it.
 fn noticed(notice: hub::Notice) -> Notice {
     match notice {
@@ -453,5 +467,22 @@ fn noticed(notice: hub::Notice) -> Notice {
             Notice::Signal(SignalFrame { room, kind, user, on, ttl_ms })
         }
         hub::Notice::Block { user, on } => Notice::Block(BlockFrame { user, on }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_are_asked_to_go_come_again_spread_out() {
+        for (to_go, most) in [(0, 1_000), (1_000, 2_000), (10_000_000, 31_000)] {
+            let times: Vec<_> =
+                (0..1_000).map(|_| retry_after(to_go, &SystemRandom).as_millis()).collect();
+            let (first, last) = (times.iter().min(), times.iter().max());
+            assert!(first >= Some(&1_000) && last <= Some(&most), "{first:?} to {last:?}");
+            let late = times.iter().filter(|&&time| time > (1_000 + most) / 2).count();
+            assert!(to_go == 0 || (300..700).contains(&late), "{late} of 1,000 in the later half");
+        }
     }
 }

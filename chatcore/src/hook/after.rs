@@ -35,6 +35,25 @@ const RUNS: u32 = 64;
 /// Why a hook could not do its work; it is told of the same batch again.
 pub type HookFault = Box<dyn std::error::Error + Send + Sync>;
 
+/// A [`HookFault`] that says how long to wait before the batch comes again.
+///
+/// The wait is not shorter than without it, and not longer than the five minutes that waits grow to
+/// anyway.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}; it asks for {} s of patience", .after.as_secs())]
+pub struct NotBefore {
+    after: Duration,
+    #[source]
+    why: HookFault,
+}
+
+impl NotBefore {
+    /// Because of `why`, the batch is to come again after `after`.
+    pub fn new(after: Duration, why: impl Into<HookFault>) -> Self {
+        Self { after, why: why.into() }
+    }
+}
+
 /// Entries that were committed.
 #[derive(Clone, Debug)]
 pub struct Committed {
@@ -62,7 +81,7 @@ pub trait AfterCommit: fmt::Debug + Send + Sync + 'static {
     /// Does its work on a batch, within a minute.
     ///
     /// # Errors
-    /// Whatever makes it worth trying again.
+    /// Whatever makes it worth trying again; as [`NotBefore`] if it is known when.
     async fn committed(&self, batch: &Committed) -> Result<(), HookFault>;
 }
 
@@ -144,7 +163,9 @@ impl Runner {
             }
             let batch = Committed { id: self.id(cursor, end), entries };
             while let Err(why) = self.holding(cursor, self.attempt(&batch)).await? {
-                let pause = self.backoff(failures);
+                let asked =
+                    why.downcast_ref().map_or(Duration::ZERO, |late: &NotBefore| late.after);
+                let pause = self.backoff(failures).max(asked.min(BACKOFF.1));
                 tracing::warn!(hook = self.name, batch = batch.id, ?pause, "a hook failed: {why}");
                 self.holding(cursor, sleep(pause)).await?;
             }

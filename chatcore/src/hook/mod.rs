@@ -16,7 +16,7 @@ mod judge;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
-pub use after::{AfterCommit, Committed, HookFault};
+pub use after::{AfterCommit, Committed, HookFault, NotBefore};
 pub use before::{Asked, Asking, Before, BeforeOptions, OnFailure, Refusal};
 
 pub(crate) use after::Runner;

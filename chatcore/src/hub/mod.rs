@@ -57,6 +57,8 @@ pub struct Hub {
     ring_bytes: Arc<AtomicUsize>,
     fanout: Fanout,
     draining: AtomicBool,
+    /// How many were connected when that began.
+    to_go: AtomicUsize,
     traffic: Traffic,
     /// What is asked of other nodes, where there may be others.
     calls: Option<Arc<Calls>>,
@@ -76,6 +78,7 @@ impl Hub {
             ring_bytes: Arc::default(),
             fanout: Fanout::new(workers),
             draining: AtomicBool::new(false),
+            to_go: AtomicUsize::new(0),
             traffic: Traffic::default(),
             calls: None,
         }
@@ -275,9 +278,15 @@ impl Hub {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
         let all: Vec<_> = lock(&self.people).values().flatten().filter_map(Weak::upgrade).collect();
+        self.to_go.store(all.len(), Ordering::SeqCst);
         for listener in all {
             listener.close(Closing::Draining);
         }
+    }
+
+    /// How many were asked to go when that began.
+    pub(crate) fn to_go(&self) -> usize {
+        self.to_go.load(Ordering::SeqCst)
     }
 
     /// How many connections listen to `room` here.

@@ -90,6 +90,10 @@ pub trait LogStore: std::fmt::Debug + Send + Sync + 'static {
     /// not.
     async fn commit(&self, batch: &[Command], limits: &Limits) -> Result<Committed, StoreError>;
 
+    /// How many batches it pays to write at the same time, at least 1. The library never writes two that
+    /// have a room in common.
+    fn writers(&self) -> usize;
+
     /// Up to `limit` entries after `after`, oldest first.
     async fn entries(
         &self,

@@ -49,9 +49,9 @@ pub(crate) async fn what_is_committed_is_told_live_within_100_ms(host: impl Host
     let room = room(&chat, "ann", &["bob"]).await;
     let mut live = chat.as_user(&user("bob")).subscribe(&room, Cursor::start()).await.unwrap();
     let mut took = Vec::new();
-    for round in 0..60 {
+    for round in 0..110 {
         // Now and then the chat has long been idle.
-        let pause = if round % 10 == 0 { 1_200 } else { 7 * (round % 9) };
+        let pause = if round % 20 == 0 { 1_200 } else { 7 * (round % 9) };
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let mut tx = host.begin().await;
         let text = format!("message-{round}");
@@ -67,9 +67,12 @@ pub(crate) async fn what_is_committed_is_told_live_within_100_ms(host: impl Host
         took.push(committed.elapsed());
     }
     took.sort_unstable();
-    let (half, most) = (took[30], took[58]);
-    println!("from the host's commit to a listener: p50 {half:?}, p98 {most:?}");
-    // One of 60 may be the machine's.
+    let (half, most) = (took[55], took[108]);
+    println!(
+        "from the host's commit to a listener: p50 {half:?}, p99 {most:?}, at most {:?}",
+        took[109]
+    );
+    // One of them may be the machine's.
     assert!(most < Duration::from_millis(100), "{took:?}");
 }
 

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Postgres {
     folder: PathBuf,
+    program: PathBuf,
+    user: Option<(u32, u32)>,
     running: Mutex<Running>,
 }
 
@@ -34,19 +36,45 @@ impl Postgres {
     /// If it does not start; and if it is not installed and `CHATCORE_REQUIRE_SERVICES=1`.
     pub fn start() -> Option<Self> {
         let program = require(&["postgres"], &installed())?;
-        let folder = tempfile::Builder::new()
-            .prefix("chatcore-pg-")
-            // The path of a socket may have no more than 107 bytes.
-            .tempdir_in(
-                Some(std::env::temp_dir()).filter(|dir| is_short(dir)).unwrap_or("/tmp".into()),
-            )
-            .expect("a temporary folder")
-            .keep();
         let user = other_user();
-        if let Some((user, group)) = user {
-            std::os::unix::fs::chown(&folder, Some(user), Some(group)).expect("it is ours");
-        }
+        let folder = folder(user);
         initialise(&program.with_file_name("initdb"), &folder, user);
+        Some(Self::launch(program, folder, user))
+    }
+
+    /// A second server that is sent all that this one writes, and only reads until it is
+    /// [promoted](Self::promote). Beside this one's settings nothing makes commits wait for it.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn standby(&self) -> Self {
+        let folder = folder(self.user);
+        let mut copy = command(&self.program.with_file_name("pg_basebackup"), self.user);
+        copy.args(["-U", "postgres", "-c", "fast", "-R", "--no-sync", "-h"]).arg(&self.folder);
+        run(copy.arg("-D").arg(folder.join("data")));
+        Self::launch(self.program.clone(), folder, self.user)
+    }
+
+    /// Makes a standby write from now on. What the other had sent by then is there.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn promote(&self) {
+        let mut promote = command(&self.program.with_file_name("pg_ctl"), self.user);
+        run(promote.args(["promote", "-w", "-D"]).arg(self.folder.join("data")));
+    }
+
+    /// Runs `sql` as its owner.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn run(&self, sql: &str) {
+        let mut psql = command(&self.program.with_file_name("psql"), self.user);
+        psql.args(["-U", "postgres", "-qXv", "ON_ERROR_STOP=1", "-c", sql, "-h"]);
+        run(psql.arg(&self.folder));
+    }
+
+    fn launch(program: PathBuf, folder: PathBuf, user: Option<(u32, u32)>) -> Self {
         let path = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
         let server = [
             path(&program),
@@ -58,9 +86,10 @@ impl Postgres {
         ];
         let mut guardian = Guardian::of(&server.each_ref().map(String::as_str), &folder, user);
         let server = guardian.launch();
-        let started = Self { folder, running: Mutex::new(Running { guardian, server }) };
+        let running = Mutex::new(Running { guardian, server });
+        let started = Self { folder, program, user, running };
         started.wait_until_ready();
-        Some(started)
+        started
     }
 
     /// One for all tests of this process, started by the first that asks for it.
@@ -75,6 +104,11 @@ impl Postgres {
     /// The URL of its database, without a query that one could not add to with `&`.
     pub fn url(&self) -> String {
         format!("postgres://postgres@localhost/postgres?host={}", self.folder.display())
+    }
+
+    /// Where its socket and its data are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Its socket, for who wants to stand in between.
@@ -127,7 +161,7 @@ impl Postgres {
         let file = self.folder.join("data/postmaster.pid");
         // Its eighth line says how it is.
         while !std::fs::read_to_string(&file)
-            .is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.starts_with("ready")))
+            .is_ok_and(|text| text.lines().nth(7).is_some_and(|line| is_up(line.trim())))
         {
             assert!(Instant::now() < end && is_alive(self.server()), "{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
@@ -158,6 +192,42 @@ fn installed() -> Vec<PathBuf> {
     versions.into_iter().map(|version| version.join("bin")).collect()
 }
 
+/// A folder of `user`'s.
+fn folder(user: Option<(u32, u32)>) -> PathBuf {
+    let folder = tempfile::Builder::new()
+        .prefix("chatcore-pg-")
+        // The path of a socket may have no more than 107 bytes.
+        .tempdir_in(Some(std::env::temp_dir()).filter(|dir| is_short(dir)).unwrap_or("/tmp".into()))
+        .expect("a temporary folder")
+        .keep();
+    if let Some((user, group)) = user {
+        std::os::unix::fs::chown(&folder, Some(user), Some(group)).expect("it is ours");
+    }
+    folder
+}
+
+/// A program of PostgreSQL's, as `user`.
+fn command(program: &Path, user: Option<(u32, u32)>) -> Command {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = Command::new(program);
+    command.current_dir("/");
+    if let Some((user, group)) = user {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("it is installed beside the server");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?}: {said}", command.get_program());
+}
+
+/// What a server says of itself once it takes connections.
+fn is_up(status: &str) -> bool {
+    matches!(status, "ready" | "standby")
+}
+
 fn is_short(folder: &Path) -> bool {
     folder.as_os_str().len() < 60
 }
@@ -177,16 +247,12 @@ fn other_user() -> Option<(u32, u32)> {
 /// Makes the cluster. In an order of letters that is not that of bytes, if it may be: nothing here rests on
 /// the order that a database happens to have.
 fn initialise(initdb: &Path, folder: &Path, user: Option<(u32, u32)>) {
-    use std::os::unix::process::CommandExt as _;
     let letters = ["--locale-provider=icu", "--icu-locale=en"].as_slice();
     for order in [letters, &[]] {
-        let mut command = Command::new(initdb);
+        let mut command = command(initdb, user);
         command.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"]);
         command.args(["--no-sync", "--no-instructions"]).args(order);
-        command.arg("-D").arg(folder.join("data")).current_dir("/");
-        if let Some((user, group)) = user {
-            command.uid(user).gid(group);
-        }
+        command.arg("-D").arg(folder.join("data"));
         let made = command.output().expect("initdb runs");
         if made.status.success() {
             return;

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A status from 200 to 299 says that it has arrived. Everything else, redirects among it, is a failure,
-//! and the batch comes again as [`AfterCommit`] says. Batches come in order, one at a time.
+//! and the batch comes again as [`AfterCommit`] says, not before the seconds of a `Retry-After` have passed, up to
+//! five minutes. Batches come in order, one at a time.
 //!
 //! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
@@ -24,20 +25,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Request;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use self::address::{Addresses, is_public};
 pub use self::secret::WebhookSecret;
-use super::{AfterCommit, Committed, HookFault};
+use super::{AfterCommit, Committed, HookFault, NotBefore};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Invalid;
 use crate::log::Entry;
@@ -48,16 +52,18 @@ const ANSWER: usize = 64 * 1024;
 const SECRETS: usize = 8;
 
 /// How a [`Webhook`] calls.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WebhookOptions {
     private: bool,
     timeout: Duration,
+    /// None: what the system trusts.
+    trusted: Option<RootCertStore>,
 }
 
 impl Default for WebhookOptions {
     /// To public addresses only, with 15 s for each call.
     fn default() -> Self {
-        Self { private: false, timeout: Duration::from_secs(15) }
+        Self { private: false, timeout: Duration::from_secs(15), trusted: None }
     }
 }
 
@@ -79,12 +85,35 @@ impl WebhookOptions {
         self.timeout = timeout.min(Duration::from_secs(50));
         self
     }
+
+    /// Trusts these certificates of authorities, in PEM, instead of those that the system trusts: for a
+    /// receiver within a house that has an authority of its own.
+    ///
+    /// # Errors
+    /// [`Invalid`] if `pem` holds none, or something that is none.
+    pub fn with_certificates(mut self, pem: &[u8]) -> Result<Self, Invalid> {
+        let refuse = |why| Invalid::new("webhook", why);
+        let mut trusted = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate =
+                certificate.map_err(|_| refuse("a certificate of the webhook's is not in PEM"))?;
+            trusted
+                .add(certificate)
+                .map_err(|_| refuse("a certificate of the webhook's is unsound"))?;
+        }
+        if trusted.is_empty() {
+            return Err(refuse("the webhook's file of certificates holds none"));
+        }
+        self.trusted = Some(trusted);
+        Ok(self)
+    }
 }
 
 /// Posts what was committed to a URL.
 ///
 /// Connections are kept open between calls; proxies of the environment are not used, and redirects not
-/// followed. Certificates are checked against those that the system trusts.
+/// followed. Certificates are checked against those that the system trusts, unless
+/// [others](WebhookOptions::with_certificates) are given.
 pub struct Webhook {
     url: Url,
     secrets: Vec<WebhookSecret>,
@@ -155,11 +184,20 @@ impl Webhook {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(options.timeout));
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|error| {
+        let provider = rustls::crypto::ring::default_provider();
+        let tls = HttpsConnectorBuilder::new();
+        let tls = match options.trusted {
+            None => tls.with_provider_and_native_roots(provider).map_err(|error| {
                 Invalid::new("webhook", format!("the system's certificates are missing: {error}"))
-            })?;
+            })?,
+            Some(trusted) => {
+                let config = ClientConfig::builder_with_provider(provider.into())
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| Invalid::new("webhook", error.to_string()))?;
+                let config = config.with_root_certificates(trusted).with_no_client_auth();
+                tls.with_tls_config(config)
+            }
+        };
         let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(1)
@@ -194,14 +232,25 @@ impl Webhook {
             .body(Full::new(body.into()))?)
     }
 
-    async fn post(&self, request: Request<Full<Bytes>>) -> Result<(), WebhookFault> {
+    async fn post(&self, request: Request<Full<Bytes>>) -> Result<(), HookFault> {
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| WebhookFault::Connection(error.into()))?;
-        let status = answer.status();
+        let (status, asked) = (answer.status(), retry_after(answer.headers()));
         // What it says is of no interest, and its end no condition.
         let _ = Limited::new(answer.into_body(), ANSWER).collect().await;
-        if status.is_success() { Ok(()) } else { Err(WebhookFault::Status(status)) }
+        let fault = WebhookFault::Status(status);
+        match asked {
+            _ if status.is_success() => Ok(()),
+            Some(after) => Err(NotBefore::new(after, fault).into()),
+            None => Err(fault.into()),
+        }
     }
+}
+
+/// How long the other side asks to be left alone; a date is not understood.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 #[async_trait]
@@ -209,7 +258,7 @@ impl AfterCommit for Webhook {
     async fn committed(&self, batch: &Committed) -> Result<(), HookFault> {
         let request = self.request(batch)?;
         let posted = timeout(self.timeout, self.post(request)).await;
-        Ok(posted.unwrap_or(Err(WebhookFault::Timeout))?)
+        posted.unwrap_or_else(|_| Err(WebhookFault::Timeout.into()))
     }
 }
 

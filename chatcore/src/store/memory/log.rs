@@ -325,6 +325,10 @@ impl LogStore for MemoryStore {
         Ok(Committed::new(outcomes, changes))
     }
 
+    fn writers(&self) -> usize {
+        1
+    }
+
     async fn entries(
         &self,
         room: &RoomId,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
@@ -28,9 +28,11 @@ pub(super) struct Client {
     pub(super) schema: String,
     pub(super) manner: Manner,
     pub(super) patience: Duration,
-    /// The connection that wrote last, and when. To give one back to the pool and to take one from it costs a
-    /// round trip, which the next batch would wait for.
-    pub(super) spare: Mutex<Option<(Held, Instant)>>,
+    /// Batches that are written at the same time.
+    pub(super) writers: usize,
+    /// The connections that wrote last, one for each writer, and when. To give one back to the pool and to take
+    /// one from it costs a round trip, which the next batch would wait for.
+    pub(super) spare: Mutex<Vec<(Held, Instant)>>,
 }
 
 /// What can be taken for granted of a connection.
@@ -136,15 +138,17 @@ impl Client {
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, Fault> {
         if self.manner == Manner::Own {
-            let spare = self.take_spare().filter(|(_, since)| since.elapsed() < RESTED);
+            let spare = self.spares().pop().filter(|(_, since)| since.elapsed() < RESTED);
             let mut held = match spare {
                 Some((held, _)) => held,
                 None => self.hold().await?,
             };
             let rows = held.fetch(sql, arguments).await;
             if !held.busy {
-                let spare = Some((held, Instant::now()));
-                *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = spare;
+                let mut spares = self.spares();
+                if spares.len() < self.writers {
+                    spares.push((held, Instant::now()));
+                }
             }
             return rows.map_err(Fault::Sqlx);
         }
@@ -154,9 +158,9 @@ impl Client {
         Ok(rows)
     }
 
-    /// The connection that wrote last, if it rests.
-    pub(super) fn take_spare(&self) -> Option<(Held, Instant)> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The connections that wrote last and rest. Never held while waiting.
+    pub(super) fn spares(&self) -> MutexGuard<'_, Vec<(Held, Instant)>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn again<F>(
@@ -196,7 +200,13 @@ impl Client {
 
     /// A connection with no transaction open.
     async fn hold(&self) -> Result<Held, StoreError> {
-        let connection = Some(self.pool.acquire().await.map_err(failed)?);
+        let began = Instant::now();
+        let connection = loop {
+            match self.pool.acquire().await {
+                Err(sqlx::Error::PoolTimedOut) if began.elapsed() < self.patience => {}
+                acquired => break Some(acquired.map_err(failed)?),
+            }
+        };
         let mut held = Held { connection, busy: false, open: false };
         if self.manner == Manner::Hosts {
             held.script(CLEAN.to_owned()).await.map_err(failed)?;

@@ -15,6 +15,14 @@ use crate::store::StoreError;
 /// A connection that has rested for longer is asked whether it is still there before it is used.
 pub(super) const RESTED: Duration = Duration::from_secs(1);
 
+/// How long the pool is asked for a connection before it is asked again. It waits up to a fifth of this between
+/// its tries to connect, so that all go on soon after the server is there again.
+const ASKED: Duration = Duration::from_secs(1);
+
+/// Batches that are written at the same time, to rooms that differ. Each is a server process and a flush,
+/// which others share.
+const WRITERS: usize = 3;
+
 /// The oldest server that the statements are written for.
 const OLDEST: i64 = 140_000;
 
@@ -42,7 +50,10 @@ pub(super) fn client(options: PostgresOptions) -> Client {
             (pool_options.connect_lazy_with(connect), Manner::Own)
         }
     };
-    Client { pool, schema, manner, patience, spare: Mutex::default() }
+    // Half of the connections at most, so that what is asked meanwhile finds one.
+    let most = pool.options().get_max_connections() as usize / 2;
+    let writers = WRITERS.min(most).max(1);
+    Client { pool, schema, manner, patience, writers, spare: Mutex::default() }
 }
 
 fn pool(connect: PgConnectOptions, connections: u32, patience: Duration) -> PgPool {
@@ -73,7 +84,7 @@ fn with_settings(connect: PgConnectOptions, patience: Duration) -> PgConnectOpti
 fn pool_options(connections: u32, patience: Duration) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(patience)
+        .acquire_timeout(patience.min(ASKED))
         .test_before_acquire(false)
         .before_acquire(|connection, resting| {
             Box::pin(async move {

@@ -78,6 +78,10 @@ impl LogStore for PostgresStore {
         commit::commit(self, batch, limits).await
     }
 
+    fn writers(&self) -> usize {
+        self.client.writers
+    }
+
     async fn entries(
         &self,
         room: &RoomId,

@@ -102,7 +102,7 @@ impl PostgresStore {
 
     /// Waits for what is under way and ends the connections, unless they are the host's. What comes later fails.
     pub async fn close(&self) {
-        drop(self.client.take_spare());
+        self.client.spares().clear();
         if self.client.manner != Manner::Hosts {
             self.client.pool.close().await;
         }

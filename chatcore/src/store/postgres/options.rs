@@ -82,6 +82,12 @@ impl PostgresOptions {
     /// The database of a pool that the host has. No connection is left changed in any way. Each call
     /// clears what a dropped future may have left open, and each write is a transaction with its settings, which takes
     /// three to four round trips instead of one.
+    ///
+    /// The store has no connections beside those of the pool. While the host's own transactions hold all of them,
+    /// every call of the store waits, and fails after [`timeout`](Self::timeout): give the pool some more connections than
+    /// the host ever holds at once (three for writing, and as many for reading as readers are to be served at a time), or
+    /// the store a pool of its own, by [`server`](Self::server), on the same database: transactions of the host's pool can
+    /// be handed to it all the same.
     pub fn pool(pool: PgPool) -> Self {
         Self::of(Source::Pool(pool))
     }

@@ -29,6 +29,17 @@ pub(in crate::store) struct Known {
     pub(in crate::store) members: HashMap<UserId, Member>,
 }
 
+/// What became of a room's row.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Written {
+    pub(in crate::store) pk: i64,
+    /// The version that was checked.
+    pub(in crate::store) before: i64,
+    /// The one that it has now.
+    pub(in crate::store) version: i64,
+    pub(in crate::store) place: Option<Box<str>>,
+}
+
 impl Known {
     fn weight(&self) -> usize {
         1 + self.members.len()
@@ -155,16 +166,15 @@ impl Cache {
         }
     }
 
-    /// Keeps what was written; `written` tells the number of a room, the version that was checked, and
-    /// the one that it has now.
+    /// Keeps what was written; `written` tells of a room how its row is now.
     pub(in crate::store) fn remember(
         &mut self,
         changes: &Changes,
-        written: impl Fn(&RoomId) -> Option<(i64, i64, i64)>,
+        written: impl Fn(&RoomId) -> Option<Written>,
     ) {
         for room in changes.rooms.values() {
-            if let Some((pk, before, version)) = written(&room.id) {
-                self.put(RoomRow { pk, version, room: room.clone() }, before);
+            if let Some(Written { pk, before, version, place }) = written(&room.id) {
+                self.put(RoomRow { pk, version, place, room: room.clone() }, before);
             }
         }
         for ((room, _), member) in &changes.members {
@@ -207,7 +217,7 @@ mod tests {
     }
 
     fn row(index: u64) -> RoomRow {
-        RoomRow { pk: index as i64, version: 0, room: room(index) }
+        RoomRow { pk: index as i64, version: 0, place: None, room: room(index) }
     }
 
     fn heard(cache: &mut Cache, id: &RoomId, who: &str, read: u64) {

@@ -24,6 +24,9 @@ pub(in crate::store) struct RoomRow {
     pub(in crate::store) pk: i64,
     /// How often it was changed; 0 where nobody else changes it.
     pub(in crate::store) version: i64,
+    /// Where in its table this version of it lies, if that is known: PostgreSQL finds it there
+    /// at once, however many older ones somebody's long transaction keeps.
+    pub(in crate::store) place: Option<Box<str>>,
     pub(in crate::store) room: Room,
 }
 
@@ -228,7 +231,9 @@ impl Questions {
                 for (pk, version, cells) in rows::<(i64, i64, RoomCells)>(answer)? {
                     let room = room_from(cells)?;
                     view(views, &room.id)?.room = Some(room.clone());
-                    before.rooms.insert(room.id.clone(), RoomRow { pk, version, room });
+                    before
+                        .rooms
+                        .insert(room.id.clone(), RoomRow { pk, version, place: None, room });
                 }
             }
             Part::Members => {

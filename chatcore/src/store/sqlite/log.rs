@@ -96,6 +96,10 @@ impl LogStore for SqliteStore {
         commit::commit(self, batch, limits).await
     }
 
+    fn writers(&self) -> usize {
+        1
+    }
+
     async fn entries(
         &self,
         room: &RoomId,

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::id::RoomId;
 use crate::limits::Limits;
 use crate::room::{Changes, Command, Plan, Rejection, View, Views, plan};
-use crate::store::sql::cache::Cache;
+use crate::store::sql::cache::{Cache, Written};
 use crate::store::sql::views::{Before, Questions};
 use crate::store::{Committed, StoreError};
 
@@ -155,8 +155,11 @@ async fn attempt(
         return Ok(Tried::Done(Box::new(Committed::new(outcomes, changes))));
     }
     let new = new_rooms(store, &mut tx, &before, &changes).await?;
-    let writing = Writing { before: &before, changes: &changes, views: &views, new: &new };
-    let (sql, arguments) = writing.script()?.done(&store.client.schema)?;
+    let believed = look == Look::Believed;
+    let writing =
+        Writing { before: &before, changes: &changes, views: &views, new: &new, believed };
+    let (script, told) = writing.script()?;
+    let (sql, arguments) = script.done(&store.client.schema)?;
     let rows = match &mut tx {
         Some(tx) => tx.fetch(sql, arguments).await.map_err(Fault::Sqlx),
         None => store.client.try_write(sql, arguments).await,
@@ -169,14 +172,21 @@ async fn attempt(
         rows => rows?,
     };
     let row = rows.first().ok_or_else(|| corrupt("no answer"))?;
-    if Fields::of(row).take::<i64>()? == 0 {
+    let mut row = Fields::of(row);
+    if row.take::<i64>()? == 0 {
         forget(store, &before);
         return Ok(Tried::Stale);
     }
     if let Some(tx) = tx {
         tx.commit().await?;
     }
-    store.memory().cache.remember(&changes, |room| writing.written(room));
+    let places = row.take::<Option<Vec<String>>>()?.unwrap_or_default();
+    let places: HashMap<_, _> = told.into_iter().zip(places).collect();
+    store.memory().cache.remember(&changes, |room| {
+        let written = writing.written(room)?;
+        let place = places.get(room).map(|place| place.as_str().into());
+        Some(Written { place: place.or(written.place), ..written })
+    });
     Ok(Tried::Done(Box::new(Committed::new(outcomes, changes))))
 }
 

@@ -9,9 +9,10 @@ use crate::room::{Changes, Member, Room, Views};
 use crate::store::StoreError;
 use crate::store::postgres::error::{corrupt, has_code};
 use crate::store::postgres::rows::signed;
+use crate::store::sql::cache::Written;
 use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
 use crate::store::sql::runs::{Runs, Stretch};
-use crate::store::sql::views::Before;
+use crate::store::sql::views::{Before, RoomRow};
 
 mod blocks;
 mod links;
@@ -25,6 +26,17 @@ pub(super) struct Writing<'a> {
     pub(super) views: &'a Views,
     /// The numbers of new rooms.
     pub(super) new: &'a HashMap<RoomId, i64>,
+    /// Whether it was decided on what memory says.
+    pub(super) believed: bool,
+}
+
+/// What is done with rows of rooms, in the order of their numbers.
+struct RoomRows<'a> {
+    /// Those that it was decided on, with their versions.
+    held: Vec<(i64, i64)>,
+    /// Those of which nothing is new but the end of the log.
+    longer: Vec<(&'a RoomRow, &'a Room)>,
+    whole: Vec<(i64, &'a Room)>,
 }
 
 /// Locks the rooms that were decided on, in an order that is the same for everybody, if they are of the
@@ -34,6 +46,24 @@ const HOLD: &str = "\
 WITH held AS MATERIALIZED (\
   SELECT r.pk FROM unnest(?::bigint[], ?::bigint[]) AS e (pk, version) \
   JOIN $.rooms r ON r.pk = e.pk AND r.version = e.version ORDER BY r.pk FOR NO KEY UPDATE OF r), \
+go AS MATERIALIZED (SELECT 1 FROM held HAVING count(*) = ?)";
+
+/// The same where all that changes of the rooms is how long they are, and no other commit is expected: one
+/// step instead of two. If another has come between, some of it is written, and all undone.
+const HOLD_LONGER: &str = "\
+WITH held AS (UPDATE $.rooms r SET head_seq = e.seq, head_n = e.n, version = r.version + 1 \
+  FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, version, seq, n) \
+  WHERE r.pk = e.pk AND r.version = e.version RETURNING r.pk, r.ctid), \
+go AS MATERIALIZED (SELECT 1 FROM held HAVING count(*) = ?)";
+
+/// The same where it is known where the rows lie. By their numbers, all versions would be gone through that
+/// vacuum may not yet take away, of which there are as many as commits since the oldest transaction
+/// began that is still open, be it the host's.
+const HOLD_LONGER_THERE: &str = "\
+WITH held AS (UPDATE $.rooms r SET head_seq = e.seq, head_n = e.n, version = r.version + 1 \
+  FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[]::tid[]) \
+    AS e (pk, version, seq, n, place) \
+  WHERE r.ctid = e.place AND r.pk + 0 = e.pk AND r.version = e.version RETURNING r.pk, r.ctid), \
 go AS MATERIALIZED (SELECT 1 FROM held HAVING count(*) = ?)";
 
 const LONGER: &str = "\
@@ -117,6 +147,10 @@ pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     has_code(error, &["22012"])
 }
 
+/// Where the rooms lie now.
+const PLACES: &str = ", (SELECT array_agg(ctid::text ORDER BY pk) FROM held) FROM go";
+const PLACES_CHECKED: &str = "), (SELECT array_agg(ctid::text ORDER BY pk) FROM held) FROM go";
+
 /// What must have come of parts of the statement, or else all of it is undone.
 #[derive(Default)]
 struct Checks(Vec<(&'static str, i64)>);
@@ -127,21 +161,25 @@ impl Checks {
         self.0.push((part, i64::try_from(number).unwrap_or(i64::MAX)));
     }
 
-    /// Ends the statement. It says 1 if it wrote, and 0 if it wrote nothing.
-    fn end(self, script: &mut Script) {
-        if self.0.is_empty() {
-            script.text(" SELECT count(*) FROM go");
-            return;
-        }
-        script.text(
-            " SELECT (CASE WHEN NOT EXISTS (SELECT 1 FROM go) THEN 0 ELSE 1 / (CASE WHEN true",
-        );
+    /// Ends the statement. It says 1 if it wrote, and 0 if it wrote nothing; and where the rooms lie, if it is
+    /// known. What `has_written` before it was known whether it may fails instead.
+    fn end(self, script: &mut Script, has_written: bool) {
+        let (begin, end) = match (has_written, self.0.is_empty()) {
+            (false, true) => (" SELECT count(*)", ", NULL::text[] FROM go"),
+            (true, true) => (" SELECT 1 / count(*)", PLACES),
+            (false, false) => (
+                " SELECT (CASE WHEN NOT EXISTS (SELECT 1 FROM go) THEN 0 ELSE 1 / (CASE WHEN true",
+                " THEN 1 ELSE 0 END) END)::bigint, NULL::text[]",
+            ),
+            (true, false) => (" SELECT 1 / count(*) FILTER (WHERE true", PLACES_CHECKED),
+        };
+        script.text(begin);
         for (part, number) in self.0 {
             script.text(" AND (SELECT count(*) FROM ");
             script.text(part);
             script.text(") = ?").bind(number);
         }
-        script.text(" THEN 1 ELSE 0 END) END)::bigint");
+        script.text(end);
     }
 }
 
@@ -153,16 +191,21 @@ impl<'a> Writing<'a> {
             .ok_or_else(|| corrupt("a change to a room that is not there"))
     }
 
-    /// A room's number, the version that is checked, and the one that it has afterwards.
-    pub(super) fn written(&self, room: &RoomId) -> Option<(i64, i64, i64)> {
-        match self.before.rooms.get(room) {
-            Some(row) => {
-                let now = self.changes.rooms.get(room)?;
-                let changed = *now != row.room || self.whole_members().any(|(of, _)| of == room);
-                Some((row.pk, row.version, row.version + i64::from(changed)))
-            }
-            None => Some((*self.new.get(room)?, 0, 1)),
-        }
+    /// What becomes of a room's row; where it lies is not known yet.
+    pub(super) fn written(&self, room: &RoomId) -> Option<Written> {
+        let new = |pk| Written { pk, before: 0, version: 1, place: None };
+        let Some(row) = self.before.rooms.get(room) else {
+            return self.new.get(room).copied().map(new);
+        };
+        let now = self.changes.rooms.get(room)?;
+        let changed = *now != row.room || self.whole_members().any(|(of, _)| of == room);
+        let place = row.place.clone().filter(|_| !changed);
+        Some(Written {
+            pk: row.pk,
+            before: row.version,
+            version: row.version + i64::from(changed),
+            place,
+        })
     }
 
     /// Members of whom more is new than marks.
@@ -172,16 +215,38 @@ impl<'a> Writing<'a> {
         all.filter(move |(room, member)| !before.only_marks(room, member))
     }
 
-    pub(super) fn script(&self) -> Result<Script, StoreError> {
+    /// The statement, and the rooms of which it says where they lie.
+    pub(super) fn script(&self) -> Result<(Script, Vec<&'a RoomId>), StoreError> {
         let mut script = Script::default();
         let mut checks = Checks::default();
-        let mut held: Vec<_> =
-            self.before.rooms.values().map(|row| (row.pk, row.version)).collect();
-        held.sort_unstable();
-        let (numbers, versions): (Vec<_>, Vec<_>) = held.into_iter().unzip();
-        let count = i64::try_from(numbers.len()).map_err(corrupt)?;
-        script.text(HOLD).bind(numbers).bind(versions).bind(count);
-        self.rooms(&mut script)?;
+        let RoomRows { held, longer, whole } = self.room_rows()?;
+        let count = i64::try_from(held.len()).map_err(corrupt)?;
+        let at_once = self.believed && longer.len() == held.len() && !longer.is_empty();
+        if at_once {
+            let places: Option<Vec<_>> =
+                longer.iter().map(|(row, _)| row.place.as_deref()).collect();
+            let text = if places.is_some() { HOLD_LONGER_THERE } else { HOLD_LONGER };
+            let args = script.text(text);
+            args.bind(column(&longer, |(row, _)| row.pk));
+            args.bind(column(&longer, |(row, _)| row.version));
+            args.bind(column(&longer, |(_, room)| signed(room.head_seq.0)));
+            args.bind(column(&longer, |(_, room)| signed(room.head_n)));
+            if let Some(places) = places {
+                args.bind(places);
+            }
+            args.bind(count);
+        } else {
+            let args = script.text(HOLD);
+            args.bind(column(&held, |(pk, _)| *pk)).bind(column(&held, |(_, version)| *version));
+            args.bind(count);
+        }
+        if !at_once && !longer.is_empty() {
+            let args = script.text(LONGER);
+            args.bind(column(&longer, |(row, _)| row.pk));
+            args.bind(column(&longer, |(_, room)| signed(room.head_seq.0)));
+            args.bind(column(&longer, |(_, room)| signed(room.head_n)));
+        }
+        self.whole_rooms(&mut script, &whole);
         self.members(&mut script, &mut checks)?;
         self.joined(&mut script, &mut checks);
         self.entries(&mut script)?;
@@ -189,55 +254,58 @@ impl<'a> Writing<'a> {
         self.links(&mut script)?;
         self.blocks(&mut script);
         self.inbox(&mut script, &mut checks);
-        checks.end(&mut script);
-        Ok(script)
+        checks.end(&mut script, at_once);
+        let told = longer.into_iter().filter(|_| at_once).map(|(_, room)| &room.id);
+        Ok((script, told.collect()))
     }
 
-    fn rooms(&self, script: &mut Script) -> Result<(), StoreError> {
+    fn room_rows(&self) -> Result<RoomRows<'a>, StoreError> {
         let changed: HashSet<_> = self.whole_members().map(|(room, _)| room).collect();
-        let (mut longer, mut whole) = (Vec::new(), Vec::new());
+        let held = self.before.rooms.values().map(|row| (row.pk, row.version));
+        let mut rows = RoomRows { held: held.collect(), longer: Vec::new(), whole: Vec::new() };
         for room in self.changes.rooms.values() {
-            let old = self.before.rooms.get(&room.id).map(|row| &row.room);
-            if !self.before.only_longer(room) {
-                whole.push((self.number(&room.id)?, room));
-            } else if old != Some(room) || changed.contains(&room.id) {
-                longer.push((self.number(&room.id)?, room));
+            match self.before.rooms.get(&room.id) {
+                Some(old) if self.before.only_longer(room) => {
+                    if old.room != *room || changed.contains(&room.id) {
+                        rows.longer.push((old, room));
+                    }
+                }
+                _ => rows.whole.push((self.number(&room.id)?, room)),
             }
         }
-        if !longer.is_empty() {
-            let args = script.text(LONGER);
-            args.bind(column(&longer, |(pk, _)| *pk));
-            args.bind(column(&longer, |(_, room)| signed(room.head_seq.0)));
-            args.bind(column(&longer, |(_, room)| signed(room.head_n)));
-        }
+        rows.held.sort_unstable();
+        rows.longer.sort_unstable_by_key(|(row, _)| row.pk);
+        Ok(rows)
+    }
+
+    fn whole_rooms(&self, script: &mut Script, whole: &[(i64, &Room)]) {
         if !whole.is_empty() {
             fn of<T>(rows: &[(i64, &Room)], value: impl Fn(&Room) -> T) -> Vec<T> {
                 rows.iter().map(|(_, room)| value(room)).collect()
             }
             let args = script.text(ROOMS);
-            args.bind(column(&whole, |(pk, _)| *pk));
-            args.bind(column(&whole, |(_, room)| room.id.as_str()));
-            args.bind(of(&whole, |room| kind_number(room.kind)));
-            args.bind(column(&whole, |(_, room)| room.name.as_deref()));
-            args.bind(column(&whole, |(_, room)| room.topic.as_deref()));
-            args.bind(of(&whole, |room| room.created_at.0));
-            args.bind(column(&whole, |(_, room)| room.created_by.as_str()));
-            args.bind(of(&whole, |room| i64::from(room.keep)));
-            args.bind(of(&whole, |room| signed(room.head_seq.0)));
-            args.bind(of(&whole, |room| signed(room.head_n)));
-            args.bind(of(&whole, |room| signed(room.floor_seq.0)));
-            args.bind(of(&whole, |room| i64::from(room.members)));
-            args.bind(of(&whole, |room| i64::from(room.owners)));
-            args.bind(of(&whole, |room| i64::from(room.pins)));
-            args.bind(of(&whole, |room| room.deleted_at.map(|at| at.0)));
-            args.bind(of(&whole, |room| i64::from(room.slow_mode)));
-            args.bind(of(&whole, |room| i64::from(room.retention)));
-            args.bind(of(&whole, |room| match room.deleted_at {
+            args.bind(column(whole, |(pk, _)| *pk));
+            args.bind(column(whole, |(_, room)| room.id.as_str()));
+            args.bind(of(whole, |room| kind_number(room.kind)));
+            args.bind(column(whole, |(_, room)| room.name.as_deref()));
+            args.bind(column(whole, |(_, room)| room.topic.as_deref()));
+            args.bind(of(whole, |room| room.created_at.0));
+            args.bind(column(whole, |(_, room)| room.created_by.as_str()));
+            args.bind(of(whole, |room| i64::from(room.keep)));
+            args.bind(of(whole, |room| signed(room.head_seq.0)));
+            args.bind(of(whole, |room| signed(room.head_n)));
+            args.bind(of(whole, |room| signed(room.floor_seq.0)));
+            args.bind(of(whole, |room| i64::from(room.members)));
+            args.bind(of(whole, |room| i64::from(room.owners)));
+            args.bind(of(whole, |room| i64::from(room.pins)));
+            args.bind(of(whole, |room| room.deleted_at.map(|at| at.0)));
+            args.bind(of(whole, |room| i64::from(room.slow_mode)));
+            args.bind(of(whole, |room| i64::from(room.retention)));
+            args.bind(of(whole, |room| match room.deleted_at {
                 Some(_) => signed(room.head_seq.0),
                 None => signed(room.floor_seq.0),
             }));
         }
-        Ok(())
     }
 
     fn members(&self, script: &mut Script, checks: &mut Checks) -> Result<(), StoreError> {

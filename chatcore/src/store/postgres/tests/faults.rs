@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -161,6 +162,57 @@ async fn what_was_acknowledged_outlives_a_server_that_is_killed() {
     assert_eq!(log.len(), 2 + 3 * round);
 }
 
+/// Many wait while the server is away, with the default patience, and go on soon after it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_wait_for_a_server_that_restarts_go_on_within_a_second() {
+    let Some(server) = Postgres::start() else { return };
+    let store = PostgresStore::open(&server.url()).await.expect("it opens");
+    let scene = Arc::new(Scene::of(store));
+    let mut rooms = Vec::new();
+    for index in 0..8 {
+        rooms.push(scene.public(&format!("room-{index}"), "ann", &[]).await);
+    }
+    let up = Arc::new(std::sync::Mutex::new(None));
+    let senders = rooms.into_iter().map(|room| {
+        let (scene, up) = (Arc::clone(&scene), Arc::clone(&up));
+        tokio::spawn(async move {
+            // Until a while after it is back: when the first is written then, and how many by the end.
+            let (mut first, mut sent) = (None, 0);
+            for index in 0.. {
+                let batch = three(&scene, &room, index);
+                while let Err(error) = scene.store.commit(&batch, &scene.limits).await {
+                    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                let since = *up.lock().expect("no panic");
+                if let Some(since) = since {
+                    first.get_or_insert(Instant::elapsed(&since));
+                    sent += 1;
+                    if since.elapsed() > Duration::from_secs(2) {
+                        break;
+                    }
+                }
+            }
+            (first.expect("it goes on"), sent)
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.kill();
+    // As long as a pool takes to wait longest between two tries.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    tokio::task::block_in_place(|| server.restart());
+    *up.lock().expect("no panic") = Some(Instant::now());
+    let mut slowest = Duration::ZERO;
+    for sender in senders {
+        let (first, sent) = sender.await.expect("no panic");
+        slowest = slowest.max(first);
+        assert!(sent > 1, "it goes on");
+    }
+    println!("the last of 8 writes again {slowest:?} after the server is back");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_that_does_not_answer_is_unavailable_in_time_and_then_goes_on() {
     let Some(server) = Postgres::start() else { return };
@@ -190,6 +242,32 @@ async fn server_that_does_not_answer_is_unavailable_in_time_and_then_goes_on() {
     };
     assert!([0, 3].contains(&committed.entries.len()));
     assert_eq!(scene.log(&room).await.len(), 5);
+}
+
+/// The host holds all connections of its pool: the store says so in time, loses nothing, and goes on.
+#[tokio::test]
+async fn a_host_that_holds_its_whole_pool_is_waited_for_and_then_unavailable() {
+    let Some(url) = url() else { return };
+    let (server, schema) = url.split_once("&schema=").expect("a schema");
+    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2);
+    let pool = pool.connect(server).await.expect("connections");
+    let options = PostgresOptions::pool(pool.clone()).schema(schema).expect("a sound name");
+    let store = options.timeout(Duration::from_millis(600)).open().await.expect("it opens");
+    let own = PostgresOptions::from_url(&url).expect("a sound URL").open().await.expect("it opens");
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &[]).await;
+    let held = [pool.begin().await.expect("one"), pool.begin().await.expect("two")];
+    let batch = three(&scene, &room, 0);
+    let begun = Instant::now();
+    let refused = scene.store.commit(&batch, &scene.limits).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // One with connections of its own is not held up.
+    assert_eq!(Scene::of(own).commit(&three(&scene, &room, 1)).await.entries.len(), 3);
+    for held in held {
+        held.rollback().await.expect("it ends");
+    }
+    assert_eq!(scene.commit(&batch).await.entries.len(), 3);
 }
 
 #[tokio::test]

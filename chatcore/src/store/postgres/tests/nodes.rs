@@ -1,12 +1,13 @@
 //! Several nodes on one schema.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use crate::id::{RoomId, Seq};
 use crate::log::Draft;
 use crate::room::{Action, MemberAction, Outcome, Rejection};
-use crate::testing::scene::{Scene, kick, mark, to, user};
+use crate::testing::scene::{Scene, edit, kick, mark, pin, react, to, user};
 
 /// Nodes on a schema of their own.
 async fn nodes(number: usize) -> Option<Vec<Scene>> {
@@ -204,4 +205,86 @@ async fn room_that_all_make_at_once_is_one() {
     assert_eq!((made, nodes[0].see(&room).await.members), (1, 2));
     assert_eq!(nodes[0].log(&room).await.len(), 3);
     assert_eq!(nodes[0].store.counts().await.expect("the store works").rooms, 1);
+}
+
+/// A node of the next release has come and added what it needs: columns with a default, tables, indexes. Nodes
+/// of this one go on until they are replaced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_of_this_release_go_on_beside_what_the_next_one_added() {
+    let Some(url) = url() else { return };
+    let store = PostgresStore::open(&url).await.expect("it opens");
+    let other = PostgresStore::open(&url).await.expect("it opens");
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &["ben"]).await;
+    let before = scene.says("ann", &room, "before").await;
+    let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1";
+    let rows = sqlx::query(tables).bind(&other.client.schema).fetch_all(&other.client.pool).await;
+    let rows = rows.expect("a catalogue");
+    assert!(rows.len() > 20, "{} tables", rows.len());
+    for row in rows {
+        let table: String = row.get(0);
+        if table != "chatcore_migrations" {
+            run(
+                &other,
+                &format!("ALTER TABLE $.{table} ADD COLUMN later bigint NOT NULL DEFAULT 1"),
+            )
+            .await;
+        }
+    }
+    run(
+        &other,
+        "CREATE TABLE $.later (room bigint); CREATE INDEX later ON $.log (later); \
+         INSERT INTO $.chatcore_migrations VALUES (1000, '1000_later')",
+    )
+    .await;
+    let scenes = [scene, Scene::of(other)];
+    for (index, scene) in scenes.iter().enumerate() {
+        let said = scene.says("ben", &room, &format!("after {index}")).await;
+        scene.run(scene.command("ann", &room, react(&said.id, "👍", true))).await.expect("she may");
+        scene
+            .run(scene.command("ben", &room, edit(&said.id, &format!("e{index}"), "edited")))
+            .await
+            .expect("his");
+        scene.run(scene.command("ann", &room, pin(&before.id, index == 0))).await.expect("hers");
+        scene.public(&format!("new-{index}"), "ann", &["ben"]).await;
+    }
+    let log = scenes[0].log(&room).await;
+    assert_eq!(log, scenes[1].log(&room).await);
+    assert!(log.iter().map(|entry| entry.seq.0).eq(1..=log.len() as u64));
+    let texts: Vec<_> = scenes[1].history(&room, "ann").await.into_iter().map(|m| m.text).collect();
+    assert_eq!(texts, ["before", "edited", "edited"]);
+    // Once it is stopped, it does not start again before it is of the release of the schema.
+    let refused = PostgresStore::open(&url).await.expect_err("it is older");
+    assert!(refused.to_string().contains("newer chatcore"), "{refused}");
+}
+
+/// While somebody's transaction stays open, no version of a room's row is taken away; a commit goes through none of
+/// the old ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_reads_no_more_of_a_room_for_all_the_versions_that_a_long_transaction_keeps() {
+    let Some(url) = url() else { return };
+    let store = PostgresStore::open(&url).await.expect("it opens");
+    let pool = store.client.pool.clone();
+    let schema = store.client.schema.clone();
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &[]).await;
+    let mut open = pool.begin().await.expect("a transaction");
+    sqlx::query("SELECT pg_current_xact_id()").execute(&mut *open).await.expect("a number");
+    let read = async || {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables \
+             WHERE schemaname = '{schema}' AND relname = 'rooms'"
+        ));
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.expect("a count")
+    };
+    for index in 0..1_000 {
+        scene.says("ann", &room, &format!("m{index}")).await;
+    }
+    // What a backend has counted is told with a delay.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    scene.says("ann", &room, "it tells what it has counted").await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let fetched = read().await;
+    open.rollback().await.expect("it ends");
+    assert!(fetched < 500, "{fetched} rows of rooms were looked up for 1,000 commits");
 }

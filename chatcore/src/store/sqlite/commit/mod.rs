@@ -15,6 +15,7 @@ use super::writer::WriteTx;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::room::{Changes, Command, Plan, Rejection, plan};
+use crate::store::sql::cache::Written;
 use crate::store::sql::runs::Runs;
 use crate::store::sql::views::{Before, Questions};
 use crate::store::{Committed, StoreError};
@@ -152,7 +153,9 @@ async fn write(
     } else {
         memory.names.committed(&names, slice);
         memory.ends = Ends { room: numbers.last, run: runs.last };
-        memory.cache.remember(changes, |room| Some((numbers.get(room).ok()?, 0, 0)));
+        memory.cache.remember(changes, |room| {
+            Some(Written { pk: numbers.get(room).ok()?, ..Written::default() })
+        });
     }
     Ok(!before)
 }

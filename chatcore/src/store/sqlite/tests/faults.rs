@@ -197,6 +197,57 @@ mod committing {
         }
     }
 
+    /// A power cut keeps what was flushed, and of what was written after that any part, the last sector torn. What
+    /// was flushed is the write-ahead log as it was at the last acknowledgement, since each one waits for a flush.
+    #[tokio::test]
+    async fn a_power_cut_keeps_what_was_acknowledged_wherever_it_tears_the_log() {
+        const SECTOR: usize = 512;
+        let (_folder, path) = folder();
+        let scene = Scene::of(open(&path).await);
+        let room = scene.public("general", "ann", &[]).await;
+        let wal = |path: &PathBuf| PathBuf::from(format!("{}-wal", path.display()));
+        let end = || std::fs::metadata(wal(&path)).expect("it is there").len() as usize;
+        // How long the log of the room is with so much of the write-ahead log.
+        let mut acked = vec![(end(), scene.log(&room).await.len())];
+        for round in 0..6 {
+            scene.commit(&three(&scene, &room, round)).await;
+            acked.push((end(), scene.log(&room).await.len()));
+        }
+        let whole = scene.log(&room).await;
+        let (file, log) =
+            (std::fs::read(&path).expect("read"), std::fs::read(wal(&path)).expect("read"));
+        let torn = |cut: usize| {
+            let mut torn = log[..cut].to_vec();
+            let sector = cut / SECTOR * SECTOR;
+            torn.extend(std::iter::repeat_n(0xa5, sector + SECTOR - cut));
+            torn
+        };
+        let mut cuts = 0;
+        let first = acked[0].0;
+        // Every place in a sector, one after another.
+        for (number, cut) in (first..=log.len()).step_by(SECTOR / 2 + 37).enumerate() {
+            let (_copies, copy) = folder();
+            std::fs::create_dir_all(copy.parent().expect("a folder")).expect("made");
+            std::fs::write(&copy, &file).expect("written");
+            let left = if number % 2 == 0 { log[..cut].to_vec() } else { torn(cut) };
+            std::fs::write(wal(&copy), left).expect("written");
+            let least = acked.iter().rev().find(|(end, _)| *end <= cut).expect("the first").1;
+            let later = Scene::of(open(&copy).await);
+            let found = later.log(&room).await;
+            assert!(found.len() >= least, "{} of {least} with {cut} bytes", found.len());
+            assert_eq!(found, whole[..found.len()], "with {cut} bytes");
+            assert!(
+                acked.iter().any(|(_, len)| *len == found.len()),
+                "a commit by halves at {cut}"
+            );
+            // It goes on where it is.
+            assert_eq!(later.says("ann", &room, "on").await.seq, Seq(found.len() as u64 + 1));
+            cuts += 1;
+        }
+        println!("{cuts} cuts of {} bytes", log.len() - first);
+        assert!(cuts > 50, "{cuts} cuts");
+    }
+
     #[tokio::test]
     async fn row_that_cannot_be_read_is_reported_and_nothing_is_written() {
         let (_folder, path) = folder();

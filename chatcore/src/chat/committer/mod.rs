@@ -1,14 +1,17 @@
 //! Group commit: what waits together is committed together, with one flush.
 
+mod line;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-use super::pace::Pace;
+use self::line::{Batch, Line};
 use crate::bus::node::Node;
 use crate::error::Error;
 use crate::hub::{Hub, Notice};
@@ -19,13 +22,12 @@ use crate::store::{Committed, Store, StoreError};
 
 /// Commands that may wait; more are refused at once.
 const QUEUE: usize = 8 * 1024;
-/// Commands of one transaction.
-const BATCH: usize = 512;
 
 /// Takes commands in, one after another, and writes them in batches.
 ///
-/// A lone command goes at once: a batch is whatever came while the last one was being written. Only
-/// where it pays (see [`Pace`]) a batch waits for some milliseconds. A command that was taken in is
+/// A lone command goes at once: a batch is whatever came while the last one was being written, or,
+/// where the store writes several at a time (see [`Line`]), while the last one of its rooms was. Only
+/// where it pays (see [`Pace`](super::pace::Pace)) a batch waits for some milliseconds. A command that was taken in is
 /// carried out even if its caller goes away.
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -111,71 +113,55 @@ async fn write(
     limits: Arc<Limits>,
     news: Arc<Notify>,
 ) {
-    let mut pace = Pace::default();
-    let mut batch = Batch::default();
-    while batch.receive(&mut jobs).await {
-        let held = batch.hold(&mut jobs, &pace).await;
-        pace.goes(&batch.commands, held, &teller.hub, Instant::now());
-        let Batch { commands, replies } = &mut batch;
-        let outcomes = match commit(&*store, &teller, &limits, commands).await {
-            // One of them may be what cannot be carried out: the others shall not suffer for it.
-            Err(fault) if fault.is_of_one() && commands.len() > 1 => {
-                let mut outcomes = Vec::with_capacity(commands.len());
-                for command in commands.chunks(1) {
-                    let outcome = commit(&*store, &teller, &limits, command).await;
-                    outcomes.extend(outcome.unwrap_or_else(|fault| vec![Err(fault.error())]));
-                }
-                outcomes
+    let mut line = Line::new(store.writers());
+    let mut writing = FuturesUnordered::new();
+    let mut open = true;
+    while open || !line.is_empty() || !writing.is_empty() {
+        while let Some((batch, held)) = line.next(Instant::now()) {
+            line.pace.goes(&batch.commands, held, &teller.hub, Instant::now());
+            writing.push(carry_out(&*store, &teller, &limits, batch));
+        }
+        let mut came = Vec::new();
+        tokio::select! {
+            Some(done) = writing.next() => {
+                news.notify_one();
+                line.written(done);
             }
-            Err(fault) => commands.iter().map(|_| Err(fault.error())).collect(),
-            Ok(outcomes) => outcomes,
-        };
-        news.notify_one();
-        commands.clear();
-        for (reply, outcome) in replies.drain(..).zip(outcomes) {
-            // A caller that went away has its command carried out, but no answer.
-            let _ = reply.send(outcome);
+            taken = jobs.recv_many(&mut came, line.space()), if open && line.space() > 0 => {
+                open = taken > 0;
+                line.extend(came);
+            }
+            () = sleep_until(line.held_until().unwrap_or_else(Instant::now)),
+                if line.held_until().is_some() => {}
         }
     }
 }
 
-/// Commands that are committed together, and where their outcomes go.
-#[derive(Debug, Default)]
-struct Batch {
-    commands: Vec<Command>,
-    replies: Vec<Reply>,
-}
-
-impl Batch {
-    /// Takes what waits, or else the next; returns whether there was anything. Cancel-safe.
-    async fn receive(&mut self, jobs: &mut mpsc::Receiver<Job>) -> bool {
-        let mut waiting = Vec::new();
-        let room = BATCH.saturating_sub(self.commands.len());
-        let taken = jobs.recv_many(&mut waiting, room).await;
-        for Job { command, reply, more } in waiting {
-            for (command, reply) in std::iter::once((command, reply)).chain(more) {
-                self.commands.push(command);
-                self.replies.push(reply);
+/// Writes a batch and answers whoever waits for it.
+async fn carry_out(
+    store: &dyn Store,
+    teller: &Teller,
+    limits: &Limits,
+    Batch { commands, replies }: Batch,
+) -> Vec<Command> {
+    let outcomes = match commit(store, teller, limits, &commands).await {
+        // One of them may be what cannot be carried out: the others shall not suffer for it.
+        Err(fault) if fault.is_of_one() && commands.len() > 1 => {
+            let mut outcomes = Vec::with_capacity(commands.len());
+            for command in commands.chunks(1) {
+                let outcome = commit(store, teller, limits, command).await;
+                outcomes.extend(outcome.unwrap_or_else(|fault| vec![Err(fault.error())]));
             }
+            outcomes
         }
-        taken > 0
+        Err(fault) => commands.iter().map(|_| Err(fault.error())).collect(),
+        Ok(outcomes) => outcomes,
+    };
+    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        // A caller that went away has its command carried out, but no answer.
+        let _ = reply.send(outcome);
     }
-
-    /// Waits for more where that pays, until something comes that is not to wait; returns whether
-    /// it did.
-    async fn hold(&mut self, jobs: &mut mpsc::Receiver<Job>, pace: &Pace) -> bool {
-        let Some(until) = pace.hold(&self.commands, Instant::now()) else { return false };
-        let mut seen = self.commands.len();
-        while self.commands.len() < BATCH {
-            match timeout_at(until, self.receive(jobs)).await {
-                Ok(true) if pace.hold(&self.commands[seen..], Instant::now()).is_some() => {
-                    seen = self.commands.len();
-                }
-                Ok(_) | Err(_) => break,
-            }
-        }
-        true
-    }
+    commands
 }
 
 /// Why a batch was not committed.
