@@ -5,6 +5,7 @@
 // the last. History comes over REST, everything after it over the connection.
 
 import { api } from './api.js';
+import { Blocks } from './blocks.js';
 import { Connection } from './connection.js';
 import { device } from './device.js';
 import { calmly } from './dom.js';
@@ -19,7 +20,7 @@ const ACK_AFTER_MS = 2_000;
 
 /**
  * Events: `rooms` (the list), `room` (the open one changed), `items` and `sent` (detail: room id),
- * `entry` (detail: a live one), `signals` (detail: room), `state`, `end`.
+ * `entry` (detail: a live one), `signals` (detail: room), `blocks`, `state`, `end`.
  */
 export class Chat extends EventTarget {
   rooms = new Map();
@@ -45,7 +46,12 @@ export class Chat extends EventTarget {
     this.history = new History((room) => items(room.id));
     this.signals = new Signals(connection, (room) => this.#tell('signals', room));
     const lastOf = (room) => this.rooms.get(room)?.last ?? 0;
-    this.sender = new Sender({ connection, outbox: this.outbox, told: items, lastOf });
+    const slowed = (room, ms) => {
+      this.rooms.get(room)?.wait(ms);
+      this.#tell('room');
+    };
+    this.blocks = new Blocks(() => this.#tell('blocks'));
+    this.sender = new Sender({ connection, outbox: this.outbox, told: items, lastOf, slowed });
     this.refreshSoon = calmly(() => this.refresh().catch(() => {}), 300);
     connection.addEventListener('ready', ({ detail }) => this.#ready(detail));
     connection.addEventListener('frame', ({ detail }) => this.#frame(detail));
@@ -77,7 +83,9 @@ export class Chat extends EventTarget {
   }
 
   async #refresh() {
-    const [joined, visible] = await Promise.all([api.joinedRooms(), api.visibleRooms()]);
+    const { changes } = this.blocks;
+    const blocked = (users) => { if (this.blocks.changes === changes) this.blocks.learn(users); };
+    const [joined, visible] = await Promise.all([api.joinedRooms(blocked), api.visibleRooms()]);
     const here = new Set(joined.map((summary) => summary.room));
     for (const id of this.rooms.keys()) if (!here.has(id)) this.#forget(id);
     for (const summary of joined) {
@@ -108,15 +116,25 @@ export class Chat extends EventTarget {
   }
 
   async create(fields) {
-    const { room } = await api.createRoom(fields);
-    // An answer that was on its way may be older than the room.
-    await this.#refreshing;
-    await this.refresh();
-    return room;
+    return this.#came(await api.createRoom(fields));
   }
 
   async enter(id) {
-    await api.enter(id);
+    return this.#came(await api.enter(id));
+  }
+
+  /** Comes into a room by the code of an invite link. */
+  async accept(code) {
+    return this.#came(await api.accept(code));
+  }
+
+  async #came({ room }) {
+    await this.#refreshAfter();
+    return room;
+  }
+
+  /** An answer that was on its way may be older than what was just done. */
+  async #refreshAfter() {
     await this.#refreshing;
     await this.refresh();
   }
@@ -124,8 +142,7 @@ export class Chat extends EventTarget {
   async leave(id) {
     await api.leave(id);
     this.#forget(id);
-    await this.#refreshing;
-    await this.refresh();
+    await this.#refreshAfter();
   }
 
   #forget(id) {
@@ -203,11 +220,12 @@ export class Chat extends EventTarget {
       // Who writes has read what was there; oneself only if nothing else was unread, as on the server.
       if (entry.user !== this.#me.id) this.#mark(room, { user: entry.user, read_seq: entry.seq });
       else if (room.unread === 1) room.readAll();
+      if (room === this.current && entry.user === this.#me.id) this.#tell('room');
     } else {
       if (entry.kind === 'role' && entry.target === this.#me.id) room.role = entry.role;
       if (room === this.current) this.#tell('room');
-      // Whether who is banned was in the room, the entry does not say.
-      if (entry.kind === 'ban') this.refreshSoon();
+      // Whether who is banned was in the room, the entry does not say; nor what of the unread is gone.
+      if (entry.kind === 'ban' || entry.kind === 'expire') this.refreshSoon();
     }
     this.history.assure(room);
     this.#ack(room);

@@ -1,7 +1,7 @@
 // Short notes that belong to no form, said aloud as well as shown.
 
 import { byId, el } from './dom.js';
-import { problemText } from './i18n.js';
+import { problemText, t } from './i18n.js';
 
 const SHOWN_MS = 6_000;
 const MOST = 3;
@@ -10,8 +10,14 @@ export function toast(text, kind = 'info') {
   const place = byId('toasts');
   const note = el('p', { className: `toast ${kind}`, 'data-testid': 'toast' }, text);
   place.append(note);
+  // Above whatever dialog is open.
+  if (place.matches(':popover-open')) place.hidePopover();
+  place.showPopover();
   while (place.children.length > MOST) place.firstElementChild.remove();
-  setTimeout(() => note.remove(), SHOWN_MS);
+  setTimeout(() => {
+    note.remove();
+    if (place.childElementCount === 0) place.hidePopover();
+  }, SHOWN_MS);
 }
 
 /** Says what went wrong. */
@@ -27,6 +33,12 @@ export async function attempt(action) {
     return false;
   }
 }
+
+/** Puts a text where it can be pasted from. */
+export const copy = (text) => attempt(async () => {
+  await navigator.clipboard.writeText(text);
+  toast(t('copied'));
+});
 
 /** Says something to who listens, and shows nothing. */
 export function say(text) {
