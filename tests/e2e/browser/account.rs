@@ -59,6 +59,7 @@ async fn a_profile_changes_for_others_and_a_session_is_ended_from_another() {
     page.say("hello").await;
 
     page.click("settings").await;
+    page.appears("profile-name").await;
     page.script("document.querySelector(\"[data-testid='profile-name']\").value = '';").await;
     page.write("profile-name", "Ann of the hill").await;
     page.click("profile-submit").await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatcore::clock::Timestamp;
+use chatcore::clock::{Clock as _, SystemClock};
 use chatcore::testing::ManualClock;
 use chatcore_tests::Local;
 use serde_json::json;
@@ -162,7 +162,7 @@ async fn slow_mode_counts_down_where_one_writes_and_keeps_what_was_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_are_too_old_for_the_room_disappear_while_one_looks_at_them() {
-    let clock = Arc::new(ManualClock::at(Timestamp::now().0));
+    let clock = Arc::new(ManualClock::at(SystemClock.now().0));
     let given = clock.clone();
     let server = Local::with(|choices| choices.chat = Box::new(|chat| chat.clock(given))).await;
     let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);

@@ -68,8 +68,10 @@ function follow() {
   const id = addressed();
   if (invitedBy()) {
     if (!chat) announceInvitation();
-    else if (chat.known) takeInvitation(told);
-    told = false;
+    else if (chat.known) {
+      takeInvitation(told);
+      told = false;
+    }
     return;
   }
   if (!chat?.known || id === (chat.current?.id ?? '')) return;
@@ -182,7 +184,7 @@ async function logOut() {
 }
 
 setUpAuth(() => {
-  told = true;
+  told = Boolean(invitedBy());
   return begin();
 });
 setUpRooms();

@@ -20,14 +20,14 @@ function shown(code) {
   const url = invitationUrl(code);
   const place = el('input', { value: url, readOnly: true, 'aria-label': t('links.link'), 'data-testid': 'link-url' });
   place.addEventListener('focus', () => place.select());
-  return el(
-    'div', { className: 'made' }, el('p', {}, t('links.once')),
+  return [
+    el('p', {}, t('links.once')),
     el('div', { className: 'made-row' }, place, act(t('copy'), () => copy(url), { testid: 'link-copy' })),
-  );
+  ];
 }
 
 export function openLinks(room) {
-  const made = el('div', { role: 'status' });
+  const made = el('div', { className: 'made', role: 'status' });
   const list = pagedList({
     label: t('links'), empty: t('links.none'), testid: 'links',
     read: async () => ({ items: await api.links(room.id) }),
@@ -51,7 +51,7 @@ export function openLinks(room) {
       if (Number(uses) > 0) fields.uses = Number(uses);
       const link = await api.makeLink(room.id, fields);
       made.dataset.link = link.link;
-      made.replaceChildren(shown(link.code));
+      made.replaceChildren(...shown(link.code));
       await list.reload();
     },
   });

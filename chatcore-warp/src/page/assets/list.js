@@ -9,7 +9,7 @@ const EMPTY_PAGES = 20;
 class PagedList extends HTMLElement {
   #rows = el('ul', { className: 'rows' });
   #said = el('p', { className: 'hint', role: 'status' });
-  #more = el('button', { type: 'button', className: 'quiet outlined', hidden: true, 'data-testid': 'more' }, t('more'));
+  #more = el('button', { type: 'button', className: 'quiet outlined', hidden: true }, t('more'));
   #asked = 0;
   #next = null;
 
@@ -21,6 +21,7 @@ class PagedList extends HTMLElement {
     Object.assign(this, { read, row, empty, found });
     this.#rows.setAttribute('aria-label', label);
     this.#rows.dataset.testid = testid;
+    this.#more.dataset.testid = `${testid}-more`;
     this.#more.addEventListener('click', () => this.#look(this.#next));
     this.append(this.#rows, this.#said, this.#more);
     this.reload();

@@ -54,7 +54,11 @@ export class Timeline {
       const row = target.closest?.('.message');
       if (row) actions.showOn(row, this.#messageOf(row));
     };
-    list.addEventListener('pointerover', tools);
+    // Rows that move under a pointer which rests take nothing from who uses keys.
+    let rests = '';
+    const place = ({ clientX, clientY }) => `${clientX} ${clientY}`;
+    list.addEventListener('pointermove', (event) => { rests = place(event); }, { passive: true });
+    list.addEventListener('pointerover', (event) => { if (place(event) !== rests) tools(event); });
     list.addEventListener('focusin', tools);
     list.addEventListener('pointerleave', () => { if (!list.contains(document.activeElement)) actions.hide(); });
     document.addEventListener('visibilitychange', () => this.#seen());
