@@ -42,6 +42,30 @@ fn named(testid: &str) -> String {
     format!("[data-testid=\"{testid}\"]")
 }
 
+/// Ann, who owns a room, and Bob, who is in it, each at a page with the room on it.
+struct Two {
+    /// Ends with the others.
+    _server: Local,
+    ann: Person,
+    bob: Person,
+    room: String,
+    page: Page,
+    other: Page,
+}
+
+async fn two_in_a_room() -> Option<Two> {
+    let server = Local::start().await;
+    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
+    let room = ann.create_room("public", "tea").await;
+    bob.enter(&room).await;
+    let (page, other) = (Page::of(&server, &ann).await?, Page::of(&server, &bob).await?);
+    for page in [&page, &other] {
+        page.click("joined-room").await;
+        page.in_room("tea").await;
+    }
+    Some(Two { _server: server, ann, bob, room, page, other })
+}
+
 /// That nothing of this test id is in the document.
 fn gone(testid: &str) -> String {
     format!("!document.querySelector({})", json!(named(testid)))

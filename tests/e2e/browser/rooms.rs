@@ -8,7 +8,7 @@ use chatcore::testing::ManualClock;
 use chatcore_tests::Local;
 use serde_json::json;
 
-use super::{Page, gone};
+use super::{Page, Two, gone, two_in_a_room};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_asked_in_enters_is_counted_for_and_writes_back_directly() {
@@ -65,16 +65,8 @@ async fn who_is_asked_in_enters_is_counted_for_and_writes_back_directly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_gives_roles_mutes_and_sends_out_and_the_other_sees_it() {
-    let server = Local::start().await;
-    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
-    let room = ann.create_room("public", "tea").await;
-    bob.enter(&room).await;
-    let Some(page) = Page::of(&server, &ann).await else { return };
-    let Some(other) = Page::of(&server, &bob).await else { return };
-    page.click("joined-room").await;
-    page.in_room("tea").await;
-    other.click("joined-room").await;
-    other.in_room("tea").await;
+    let Some(two) = two_in_a_room().await else { return };
+    let Two { ann, bob, room, page, other, .. } = &two;
 
     page.click("show-members").await;
     let row = format!("[data-testid='member'][data-user='{}']", bob.user);
@@ -123,15 +115,8 @@ async fn an_owner_gives_roles_mutes_and_sends_out_and_the_other_sees_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_mode_counts_down_where_one_writes_and_keeps_what_was_written() {
-    let server = Local::start().await;
-    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
-    let room = ann.create_room("public", "tea").await;
-    bob.enter(&room).await;
-    let Some(page) = Page::of(&server, &ann).await else { return };
-    let Some(other) = Page::of(&server, &bob).await else { return };
-    page.click("joined-room").await;
-    other.click("joined-room").await;
-    other.in_room("tea").await;
+    let Some(two) = two_in_a_room().await else { return };
+    let Two { page, other, .. } = &two;
     other.goes("slow").await;
     page.click("room-menu").await;
     page.click("menu-describe").await;

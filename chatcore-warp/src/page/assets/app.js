@@ -18,6 +18,7 @@ import { drawHead, drawTyping, setUpRoom } from './room-view.js';
 import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
 import { session } from './session.js';
 import { applyTheme } from './settings.js';
+import { drawSlow } from './slow-view.js';
 import { Timeline } from './timeline-view.js';
 import { attempt, complain, say } from './toast.js';
 
@@ -116,7 +117,9 @@ async function begin() {
   on('room', drawRoom);
   on('items', (room) => {
     drawState();
-    if (room === chat.current?.id) timeline.draw();
+    if (room !== chat.current?.id) return;
+    drawSlow();
+    timeline.draw();
   });
   // Whoever writes wants to see it, wherever they were reading.
   on('sent', (room) => { if (room === chat.current?.id) timeline.toNewest(); });

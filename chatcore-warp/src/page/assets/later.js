@@ -24,14 +24,20 @@ function styled() {
   return looks;
 }
 
-/** The function `name` of a part that is loaded when it is called. */
-const later = (part, name) => (...about) => attempt(async () => {
-  const { me } = session;
-  const loaded = part().catch((cause) => { throw Object.assign(new Unreachable(), { cause }); });
-  const [{ [name]: open }] = await Promise.all([loaded, styled(), moreWords()]);
-  // Whoever logged out meanwhile does not want it any more.
-  if (session.me === me) await open(...about);
-});
+/** A part that cannot be had is a server that cannot be reached. */
+const fetched = (loading) => loading.catch((cause) => { throw Object.assign(new Unreachable(), { cause }); });
+
+/** The function `name` of a part that is loaded when it is called; not twice by who presses twice. */
+function later(part, name) {
+  let opening = null;
+  const open = async (about) => {
+    const { me } = session;
+    const [{ [name]: shown }] = await Promise.all([fetched(part()), styled(), fetched(moreWords())]);
+    // Whoever logged out meanwhile does not want it any more.
+    if (session.me === me) await shown(...about);
+  };
+  return (...about) => (opening ??= attempt(() => open(about)).finally(() => { opening = null; }));
+}
 
 const room = () => import('./room-dialogs.js');
 const message = () => import('./message-dialogs.js');

@@ -57,7 +57,7 @@ export class Timeline {
     // Rows that move under a pointer which rests take nothing from who uses keys.
     let rests = '';
     const place = ({ clientX, clientY }) => `${clientX} ${clientY}`;
-    list.addEventListener('pointermove', (event) => { rests = place(event); }, { passive: true });
+    document.addEventListener('pointermove', (event) => { rests = place(event); }, { capture: true, passive: true });
     list.addEventListener('pointerover', (event) => { if (place(event) !== rests) tools(event); });
     list.addEventListener('focusin', tools);
     list.addEventListener('pointerleave', () => { if (!list.contains(document.activeElement)) actions.hide(); });

@@ -9,15 +9,12 @@ const MOST = 3;
 export function toast(text, kind = 'info') {
   const place = byId('toasts');
   const note = el('p', { className: `toast ${kind}`, 'data-testid': 'toast' }, text);
+  // Above whatever dialog is open. It is there before the note is, so that the note is read out.
+  if (document.querySelector('dialog[open]')) place.hidePopover();
+  if (!place.matches(':popover-open')) place.showPopover();
   place.append(note);
-  // Above whatever dialog is open.
-  if (place.matches(':popover-open')) place.hidePopover();
-  place.showPopover();
   while (place.children.length > MOST) place.firstElementChild.remove();
-  setTimeout(() => {
-    note.remove();
-    if (place.childElementCount === 0) place.hidePopover();
-  }, SHOWN_MS);
+  setTimeout(() => note.remove(), SHOWN_MS);
 }
 
 /** Says what went wrong. */
