@@ -41,6 +41,7 @@ static INDEX: &str = include_str!("assets/index.html");
 
 /// What the page begins with.
 static FIRST: &[Asset] = assets![
+    "acks.js" SCRIPT,
     "api.js" SCRIPT,
     "app.js" SCRIPT,
     "auth-view.js" SCRIPT,

@@ -4,6 +4,7 @@
 // dropped, a higher one (or another epoch) means that something is missing: subscribe again from
 // the last. History comes over REST, everything after it over the connection.
 
+import { Acks } from './acks.js';
 import { api } from './api.js';
 import { Blocks } from './blocks.js';
 import { Connection } from './connection.js';
@@ -16,7 +17,6 @@ import { Sender } from './sender.js';
 import { Signals } from './signals.js';
 
 const WINDOW = 256;
-const ACK_AFTER_MS = 2_000;
 
 /**
  * Events: `rooms` (the list), `room` (the open one changed), `items` and `sent` (detail: room id),
@@ -32,8 +32,7 @@ export class Chat extends EventTarget {
   #me;
   #connection = new Connection({ device, window: WINDOW });
   #window = WINDOW;
-  #unacked = new Map();
-  #ackTimer = 0;
+  #acks = new Acks(this.#connection);
   #losses = 0;
   #refreshing = null;
 
@@ -69,7 +68,7 @@ export class Chat extends EventTarget {
   }
 
   stop() {
-    clearTimeout(this.#ackTimer);
+    this.#acks.clear();
     this.sender.stop();
     this.#connection.stop();
   }
@@ -146,7 +145,7 @@ export class Chat extends EventTarget {
   }
 
   #forget(id) {
-    this.#unacked.delete(this.rooms.get(id));
+    this.#acks.forget(this.rooms.get(id));
     this.rooms.delete(id);
     if (this.current?.id === id) this.show(null);
   }
@@ -177,7 +176,7 @@ export class Chat extends EventTarget {
   #ready(welcome) {
     this.#losses = 0;
     this.#window = Math.min(WINDOW, welcome.limits?.window ?? WINDOW);
-    this.#unacked.clear();
+    this.#acks.clear();
     for (const room of this.rooms.values()) {
       room.subscribing = false;
       this.#subscribe(room);
@@ -228,7 +227,7 @@ export class Chat extends EventTarget {
       if (entry.kind === 'ban' || entry.kind === 'expire') this.refreshSoon();
     }
     this.history.assure(room);
-    this.#ack(room);
+    this.#acks.count(room, this.#window);
     this.#tell('entry', entry);
     this.#tell('items', room.id);
     this.#tell('rooms');
@@ -280,23 +279,6 @@ export class Chat extends EventTarget {
     }
     this.#tell('items', room.id);
     if (room === this.current) await this.history.earlier(room).catch(() => {});
-  }
-
-  /** Cumulative, every half window; and after a pause, so that the server knows it all arrived. */
-  #ack(room) {
-    const count = (this.#unacked.get(room) ?? 0) + 1;
-    this.#unacked.set(room, count);
-    if (count * 2 >= this.#window) this.#sendAck();
-    else if (!this.#ackTimer) this.#ackTimer = setTimeout(() => this.#sendAck(), ACK_AFTER_MS);
-  }
-
-  #sendAck() {
-    clearTimeout(this.#ackTimer);
-    this.#ackTimer = 0;
-    if (this.#unacked.size === 0) return;
-    const places = [...this.#unacked.keys()].map((room) => [room.id, room.last]);
-    this.#connection.send({ op: 'ack', rooms: Object.fromEntries(places) });
-    this.#unacked.clear();
   }
 
   send(room, { text, attachments, reply_to }) {

@@ -62,7 +62,8 @@ export class Room {
     this.role = summary.role;
     this.members = summary.members;
     this.headN = Math.max(this.headN ?? 0, summary.head_n ?? 0);
-    this.readN = Math.max(this.readN ?? 0, summary.read_n ?? 0);
+    // What is gone is not unread, wherever the mark stands.
+    this.readN = Math.max(this.readN ?? 0, (summary.head_n ?? 0) - (summary.unread ?? 0));
     this.mentions = summary.mentions ?? 0;
     this.slowMode = summary.slow_mode ?? 0;
     this.retention = summary.retention ?? 0;
