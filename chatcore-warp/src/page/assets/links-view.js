@@ -30,7 +30,7 @@ export function openLinks(room) {
   const made = el('div', { className: 'made', role: 'status' });
   const list = pagedList({
     label: t('links'), empty: t('links.none'), testid: 'links',
-    read: async () => ({ items: await api.links(room.id) }),
+    read: async () => ({ items: (await api.links(room.id)).sort((a, b) => b.created_at - a.created_at) }),
     row: (link) => row({
       testid: 'link', title: link.uses ? t('links.used_of', { n: link.used, of: link.uses }) : t('links.used', { n: link.used }),
       lines: [line(...pieces('links.about', { until: shortText(link.expires_at), user: userName(link.created_by) }))],
