@@ -55,12 +55,26 @@ impl Browser {
     /// What the console was told since this was last asked: by scripts, and by the browser itself of
     /// faults, of what a page's policy refused, and of what could not be loaded.
     pub async fn console(&self) -> Vec<String> {
-        let url = format!("http://127.0.0.1:{}/session/{}/se/log", self.port, self.session);
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let asked = client.post(url).json(&json!({ "type": "browser" })).send().await;
-        let said: Value = asked.expect("the driver answers").json().await.expect("in JSON");
-        let lines = said["value"].as_array().unwrap_or_else(|| panic!("no log: {said}"));
+        let said = self.ask("se/log", json!({ "type": "browser" })).await;
+        let lines = said.as_array().unwrap_or_else(|| panic!("no log: {said}"));
         lines.iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Sends a command of the Chrome DevTools Protocol, and returns its answer.
+    pub async fn cdp(&self, command: &str, params: Value) -> Value {
+        let answer =
+            self.ask("goog/cdp/execute", json!({ "cmd": command, "params": params })).await;
+        assert!(answer.get("error").is_none(), "{command}: {answer}");
+        answer
+    }
+
+    /// Asks the driver for what only Chromium's has.
+    async fn ask(&self, path: &str, body: Value) -> Value {
+        let url = format!("http://127.0.0.1:{}/session/{}/{path}", self.port, self.session);
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let asked = client.post(url).json(&body).send().await;
+        let mut said: Value = asked.expect("the driver answers").json().await.expect("in JSON");
+        said["value"].take()
     }
 }
 

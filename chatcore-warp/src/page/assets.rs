@@ -39,17 +39,19 @@ macro_rules! assets {
 
 static INDEX: &str = include_str!("assets/index.html");
 
-static ASSETS: &[Asset] = assets![
+/// What the page begins with.
+static FIRST: &[Asset] = assets![
+    "acks.js" SCRIPT,
     "api.js" SCRIPT,
     "app.js" SCRIPT,
     "auth-view.js" SCRIPT,
     "base.css" STYLE,
+    "blocks.js" SCRIPT,
     "chat.js" SCRIPT,
     "completion.js" SCRIPT,
     "composer-view.js" SCRIPT,
     "connection.js" SCRIPT,
     "device.js" SCRIPT,
-    "dialog.js" SCRIPT,
     "dom.js" SCRIPT,
     "elements.js" SCRIPT,
     "emoji.js" SCRIPT,
@@ -58,8 +60,9 @@ static ASSETS: &[Asset] = assets![
     "history.js" SCRIPT,
     "i18n.js" SCRIPT,
     "icon.svg" SVG,
-    "image-viewer.js" SCRIPT,
+    "invite.js" SCRIPT,
     "keyboard.js" SCRIPT,
+    "later.js" SCRIPT,
     "layout.css" STYLE,
     "members-view.js" SCRIPT,
     "members.js" SCRIPT,
@@ -72,16 +75,14 @@ static ASSETS: &[Asset] = assets![
     "people.js" SCRIPT,
     "plan.js" SCRIPT,
     "quote.js" SCRIPT,
-    "room-dialogs.js" SCRIPT,
     "room-view.js" SCRIPT,
     "room.js" SCRIPT,
     "rooms-view.js" SCRIPT,
-    "search-view.js" SCRIPT,
     "sender.js" SCRIPT,
     "session.js" SCRIPT,
-    "settings-view.js" SCRIPT,
     "settings.js" SCRIPT,
     "signals.js" SCRIPT,
+    "slow-view.js" SCRIPT,
     "storage.js" SCRIPT,
     "text.js" SCRIPT,
     "timeline-view.js" SCRIPT,
@@ -91,21 +92,44 @@ static ASSETS: &[Asset] = assets![
     "zh.js" SCRIPT,
 ];
 
+/// What it asks for when somebody opens what is rarely opened.
+static LATER: &[Asset] = assets![
+    "account-view.js" SCRIPT,
+    "admin-reports.js" SCRIPT,
+    "admin-view.js" SCRIPT,
+    "audit-view.js" SCRIPT,
+    "block-dialogs.js" SCRIPT,
+    "dialog.js" SCRIPT,
+    "dialogs.css" STYLE,
+    "en-later.js" SCRIPT,
+    "help-view.js" SCRIPT,
+    "image-viewer.js" SCRIPT,
+    "invited-view.js" SCRIPT,
+    "links-view.js" SCRIPT,
+    "list.js" SCRIPT,
+    "message-dialogs.js" SCRIPT,
+    "room-dialogs.js" SCRIPT,
+    "search-view.js" SCRIPT,
+    "settings-view.js" SCRIPT,
+    "zh-later.js" SCRIPT,
+];
+
+fn all() -> impl Iterator<Item = &'static Asset> {
+    FIRST.iter().chain(LATER)
+}
+
 /// What is asked for by a name that holds its content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// What may be another the next time.
 const ASK_AGAIN: &str = "no-cache";
 
-/// The files as they are sent, in the order of [`ASSETS`].
-static FILES: LazyLock<Vec<Content>> = LazyLock::new(|| {
-    ASSETS.iter().map(|asset| Content::new(Bytes::from_static(asset.bytes))).collect()
-});
+/// The files as they are sent, in the order of [`all`].
+static FILES: LazyLock<Vec<Content>> =
+    LazyLock::new(|| all().map(|asset| Content::new(Bytes::from_static(asset.bytes))).collect());
 
 /// A name for all of the files together.
-static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let all = ASSETS.iter().flat_map(|asset| [asset.name.as_bytes(), asset.bytes]);
-    hash(all)
-});
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| hash(all().flat_map(|asset| [asset.name.as_bytes(), asset.bytes])));
 
 /// Bytes to be sent, as they are and compressed.
 struct Content {
@@ -173,12 +197,12 @@ pub fn index(mount: &str, headers: &HeaderMap) -> Response {
     Content::new(page(&below).into()).answer(headers, HTML, ASK_AGAIN)
 }
 
-/// The page, with its files below `assets`; and those that its script will ask for, so that they
+/// The page, with its files below `assets`; and those that its script begins with, so that they
 /// come at once and not one after the other.
 fn page(assets: &str) -> String {
     let below = format!("{assets}{}/", *VERSION);
     let scripts =
-        ASSETS.iter().filter(|asset| asset.content_type == SCRIPT && asset.name != "app.js");
+        FIRST.iter().filter(|asset| asset.content_type == SCRIPT && asset.name != "app.js");
     let early: String = scripts
         .map(|asset| format!("  <link rel=\"modulepreload\" href=\"{below}{}\">\n", asset.name))
         .collect();
@@ -191,9 +215,9 @@ fn page(assets: &str) -> String {
 /// Of another version there is nothing here but this one: a page that another build served, before
 /// or beside this one, gets it, and is to ask again.
 pub fn asset(version: &str, name: &str, headers: &HeaderMap) -> Option<Response> {
-    let at = ASSETS.iter().position(|asset| asset.name == name)?;
+    let (at, asset) = all().enumerate().find(|(_, asset)| asset.name == name)?;
     let caching = if version == *VERSION { FOR_EVER } else { ASK_AGAIN };
-    Some(FILES[at].answer(headers, ASSETS[at].content_type, caching))
+    Some(FILES[at].answer(headers, asset.content_type, caching))
 }
 
 fn compress(plain: &[u8]) -> std::io::Result<Vec<u8>> {

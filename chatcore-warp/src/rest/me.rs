@@ -81,7 +81,8 @@ struct Close {
 
 async fn me(signed: Signed, (): ()) -> Result<Json<User>, Problem> {
     let profile = signed.app.chat.profile(signed.user()).await?;
-    Ok(Json(User::own(profile, &signed.call)))
+    let admin = signed.app.chat.admin(signed.user()).await?.is_some();
+    Ok(Json(User { admin, ..User::own(profile, &signed.call) }))
 }
 
 async fn update(signed: Signed, Json(body): Json<Update>) -> Result<Json<User>, Problem> {

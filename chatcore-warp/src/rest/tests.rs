@@ -784,6 +784,9 @@ async fn a_reported_message_reaches_the_admins_as_it_was_reported() {
     let edit = json!({"client_msg_id": "2", "text": "polite"});
     server.ok(&as_ann, "PATCH", &path, edit).await;
 
+    let me = server.ok(&as_root, "GET", "/me", Value::Null).await;
+    assert_eq!(me["admin"], json!(true), "a page knows by this what to offer");
+    assert_eq!(server.ok(&as_ann, "GET", "/me", Value::Null).await.get("admin"), None);
     let listed = server.ok(&as_root, "GET", "/admin/reports", Value::Null).await;
     let reports = listed["reports"].as_array().unwrap();
     assert_eq!(reports.len(), 1, "one for each user and message");

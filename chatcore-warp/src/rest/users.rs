@@ -52,6 +52,9 @@ pub(super) struct User {
     /// When the account was made; shown to themselves alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) created_at: Option<Timestamp>,
+    /// Whether they look after the whole chat; shown to themselves alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) admin: bool,
 }
 
 impl User {
@@ -72,6 +75,7 @@ impl User {
             display_name: profile.display_name,
             avatar_url,
             created_at: None,
+            admin: false,
         }
     }
 

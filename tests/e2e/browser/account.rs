@@ -59,6 +59,7 @@ async fn a_profile_changes_for_others_and_a_session_is_ended_from_another() {
     page.say("hello").await;
 
     page.click("settings").await;
+    page.appears("profile-name").await;
     page.script("document.querySelector(\"[data-testid='profile-name']\").value = '';").await;
     page.write("profile-name", "Ann of the hill").await;
     page.click("profile-submit").await;
@@ -125,4 +126,49 @@ async fn the_page_speaks_chinese_to_who_wants_it() {
     page.click("theme-dark").await;
     page.until("getComputedStyle(document.documentElement).colorScheme === 'dark'").await;
     page.was_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_takes_what_is_kept_of_them_and_is_erased_with_the_password() {
+    let server = Local::start().await;
+    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
+    let room = bob.create_room("public", "tea").await;
+    ann.enter(&room).await;
+    let Some(page) = Page::of(&server, &ann).await else { return };
+    let Some(other) = Page::of(&server, &bob).await else { return };
+    page.click("joined-room").await;
+    page.say("to be forgotten").await;
+    other.click("joined-room").await;
+    other.shows("to be forgotten").await;
+
+    page.click("settings").await;
+    page.appears("export").await;
+    let exported = page
+        .browser
+        .execute_async(
+            "const [link, done] = [document.querySelector('[data-testid=export]'), arguments[0]];
+             fetch(link.href).then((answer) => answer.text()).then((text) => done([link.download, text]));",
+            Vec::new(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(exported[0], "export.ndjson");
+    let lines = exported[1].as_str().unwrap().lines();
+    let lines: Vec<serde_json::Value> = lines.map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(lines.iter().any(|line| line.to_string().contains("to be forgotten")), "{lines:?}");
+
+    page.click("erase").await;
+    page.write("erase-password", "wrong horse battery").await;
+    page.click("erase-submit").await;
+    page.appears("erase-problem").await;
+    page.script("document.querySelector(\"[data-testid='erase-password']\").value = '';").await;
+    page.write("erase-password", &ann.password).await;
+    page.click("erase-submit").await;
+    page.says("login-problem", "account is deleted").await;
+    page.goes("erase-dialog").await;
+    other.says("message", "This message was deleted.").await;
+    page.log_in("ann", &ann.password).await;
+    page.until("document.querySelector(\"[data-testid='login-problem']\").textContent.includes('password')").await;
+    page.was_well_but_for(&["WebSocket", "status of 401", "status of 403"]).await;
+    other.was_well().await;
 }

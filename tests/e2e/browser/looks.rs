@@ -107,6 +107,113 @@ async fn conversation(server: &Local, ann: &Person) -> String {
     room
 }
 
+impl Page {
+    /// Opens something from the menu of the room on the screen, pictures and judges it.
+    async fn of_the_room(&self, entry: &str, there: &str, axe: &str, state: &str) {
+        self.click("room-menu").await;
+        self.click(entry).await;
+        self.appears(there).await;
+        self.seen(axe, state).await;
+        self.click("close-dialog").await;
+    }
+
+    async fn seen(&self, axe: &str, state: &str) {
+        self.is_usable(axe, state).await;
+        self.picture(&state.replace(", ", "-").replace(' ', "-")).await;
+        let wide =
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth;";
+        assert_eq!(self.script(wide).await, json!(0), "{state}: wider than the window");
+    }
+
+    /// Everything that opens in a dialog, in the colours and the width that there are.
+    async fn dialogs_are_usable(&self, axe: &str, how: &str) {
+        let named = |what: &str| format!("{what}, {how}");
+        self.of_the_room("menu-links", "links-dialog", axe, &named("links")).await;
+        self.of_the_room("menu-describe", "describe-slow", axe, &named("describe")).await;
+        self.of_the_room("menu-audit", "audit-entry", axe, &named("audit")).await;
+        self.of_the_room("menu-pins", "pinned-message", axe, &named("pins")).await;
+        self.on_message("And nobody got one twice?", "message-more").await;
+        self.click("report").await;
+        self.appears("report-dialog").await;
+        self.seen(axe, &named("report")).await;
+        self.click("close-dialog").await;
+        self.script("document.querySelector('#admin').click();").await;
+        self.appears("figures").await;
+        self.seen(axe, &named("admin overview")).await;
+        for (tab, there) in
+            [("users", "user"), ("rooms", "room"), ("reports", "report"), ("audit", "")]
+        {
+            self.click(&format!("admin-{tab}")).await;
+            let row =
+                if there.is_empty() { "audit-entry".to_owned() } else { format!("admin-{there}") };
+            self.appears(&row).await;
+            self.seen(axe, &named(&format!("admin {tab}"))).await;
+        }
+        self.click("close-dialog").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moderators_and_admins_open_can_be_used_in_light_and_dark_wide_and_narrow() {
+    let Some(axe) = axe::script() else { return };
+    let server = Local::start().await;
+    let ann = called(&server, "ann", "Ann Lee").await;
+    server.chat.set_admin(&ann.user.parse().unwrap(), true).await.unwrap();
+    let room = conversation(&server, &ann).await;
+    let eve = called(&server, "eve", "Eve Moreau").await;
+    eve.enter(&room).await;
+    let rude = said(&eve, &room, "rude", json!({ "text": "Nobody wants to read this." })).await;
+    let report = json!({ "reason": "Rude, and not for the first time." });
+    ann.http
+        .post(&format!("/api/v1/rooms/{room}/messages/{rude}/reports"), report)
+        .await
+        .expect(204);
+    let muted = json!({ "action": "mute", "reason": "rude" });
+    ann.http.post(&format!("/api/v1/rooms/{room}/members/{}", eve.user), muted).await.expect(200);
+    let links = format!("/api/v1/rooms/{room}/invite-links");
+    ann.http.post(&links, json!({ "uses": 5 })).await.expect(201);
+    let invited = ann.http.post(&links, json!({})).await.expect(201).json();
+    let code = invited["code"].as_str().unwrap();
+
+    let Some(page) = Page::at(&format!("http://{}/#invite={code}", server.address())).await else {
+        return;
+    };
+    page.says("invited", "Release 0.2").await;
+    page.seen(&axe, "invited").await;
+    page.log_in("ann", &ann.password).await;
+    page.in_room("Release 0.2").await;
+    page.dialogs_are_usable(&axe, "light").await;
+
+    page.on_message("Nobody wants to read this.", "message-more").await;
+    page.click("block").await;
+    page.appears("block-dialog").await;
+    page.seen(&axe, "block").await;
+    page.click("block-submit").await;
+    page.appears("folded").await;
+    page.seen(&axe, "folded").await;
+
+    page.click("settings").await;
+    page.click("theme-dark").await;
+    page.script("document.querySelector('dialog').scrollTop = 1e6;").await;
+    page.seen(&axe, "account, dark").await;
+    page.click("erase").await;
+    page.appears("erase-password").await;
+    page.seen(&axe, "erase, dark").await;
+    page.script("for (const dialog of document.querySelectorAll('dialog')) dialog.close();").await;
+    page.telephone().await;
+    page.dialogs_are_usable(&axe, "narrow, dark").await;
+    page.was_well().await;
+}
+
+impl Page {
+    /// As wide as a small telephone: narrower than a window can be made.
+    async fn telephone(&self) {
+        let screen = json!({ "width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": true });
+        self.browser.cdp("Emulation.setDeviceMetricsOverride", screen).await;
+        self.until("document.documentElement.clientWidth === 360").await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_can_be_used_and_looked_at_in_light_and_dark_wide_and_narrow() {
     let Some(axe) = axe::script() else { return };

@@ -1,8 +1,12 @@
 //! The page, used as a person would: in a real browser, by what is seen and clicked.
 
 mod account;
+mod admin;
 mod away;
+mod blocks;
+mod figures;
 mod files;
+mod invites;
 mod long;
 mod looks;
 mod rooms;
@@ -38,6 +42,35 @@ fn named(testid: &str) -> String {
     format!("[data-testid=\"{testid}\"]")
 }
 
+/// Ann, who owns a room, and Bob, who is in it, each at a page with the room on it.
+struct Two {
+    /// Ends with the others.
+    _server: Local,
+    ann: Person,
+    bob: Person,
+    room: String,
+    page: Page,
+    other: Page,
+}
+
+async fn two_in_a_room() -> Option<Two> {
+    let server = Local::start().await;
+    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
+    let room = ann.create_room("public", "tea").await;
+    bob.enter(&room).await;
+    let (page, other) = (Page::of(&server, &ann).await?, Page::of(&server, &bob).await?);
+    for page in [&page, &other] {
+        page.click("joined-room").await;
+        page.in_room("tea").await;
+    }
+    Some(Two { _server: server, ann, bob, room, page, other })
+}
+
+/// That nothing of this test id is in the document.
+fn gone(testid: &str) -> String {
+    format!("!document.querySelector({})", json!(named(testid)))
+}
+
 impl Page {
     async fn open(server: &Server) -> Option<Self> {
         Self::at(&server.url("/")).await
@@ -47,8 +80,13 @@ impl Page {
         Self::at(&format!("http://{}/", server.address())).await
     }
 
+    /// A browser with nothing in it yet.
+    async fn blank() -> Option<Self> {
+        Some(Self { browser: Browser::start().await? })
+    }
+
     async fn at(url: &str) -> Option<Self> {
-        let page = Self { browser: Browser::start().await? };
+        let page = Self::blank().await?;
         page.go(url).await;
         page.appears("login-form").await;
         Some(page)
@@ -104,6 +142,11 @@ impl Page {
     async fn write(&self, testid: &str, text: &str) {
         let selector = named(testid);
         self.patiently(&selector, |element| async move { element.send_keys(text).await }).await;
+    }
+
+    /// Chooses from a list.
+    async fn choose(&self, testid: &str, value: &str) {
+        self.press(&format!("{} option[value='{value}']", named(testid))).await;
     }
 
     async fn script(&self, script: &str) -> Value {

@@ -1,9 +1,14 @@
 //! Rooms: asked in, written to directly, counted while away; and what moderators do.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatcore::clock::{Clock as _, SystemClock};
+use chatcore::testing::ManualClock;
 use chatcore_tests::Local;
 use serde_json::json;
 
-use super::Page;
+use super::{Page, Two, gone, two_in_a_room};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_asked_in_enters_is_counted_for_and_writes_back_directly() {
@@ -60,16 +65,8 @@ async fn who_is_asked_in_enters_is_counted_for_and_writes_back_directly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_gives_roles_mutes_and_sends_out_and_the_other_sees_it() {
-    let server = Local::start().await;
-    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
-    let room = ann.create_room("public", "tea").await;
-    bob.enter(&room).await;
-    let Some(page) = Page::of(&server, &ann).await else { return };
-    let Some(other) = Page::of(&server, &bob).await else { return };
-    page.click("joined-room").await;
-    page.in_room("tea").await;
-    other.click("joined-room").await;
-    other.in_room("tea").await;
+    let Some(two) = two_in_a_room().await else { return };
+    let Two { ann, bob, room, page, other, .. } = &two;
 
     page.click("show-members").await;
     let row = format!("[data-testid='member'][data-user='{}']", bob.user);
@@ -114,4 +111,64 @@ async fn an_owner_gives_roles_mutes_and_sends_out_and_the_other_sees_it() {
     assert_eq!(members["members"].as_array().map(Vec::len), Some(1), "{}", json!(members));
     page.was_well().await;
     other.was_well_but_for(&["/api/v1/rooms/"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_mode_counts_down_where_one_writes_and_keeps_what_was_written() {
+    let Some(two) = two_in_a_room().await else { return };
+    let Two { page, other, .. } = &two;
+    other.goes("slow").await;
+    page.click("room-menu").await;
+    page.click("menu-describe").await;
+    page.choose("describe-slow", "5").await;
+    page.click("describe-submit").await;
+    other.says("slow", "one message every 5 seconds").await;
+    other.say("first").await;
+    page.shows("first").await;
+    other.says("slow", "write again in").await;
+    other.say("second").await;
+    let kept = "document.querySelector('#text').value.startsWith('second')";
+    assert_eq!(other.script(&format!("return {kept};")).await, json!(true), "it is not lost");
+    other.until("document.querySelector('#send').getAttribute('aria-disabled') === 'true'").await;
+    // A reload knows of it too.
+    other.reload().await;
+    other.says("slow", "write again in").await;
+    other.says("slow", "one message every 5 seconds").await;
+    other.say("third").await;
+    page.shows("third").await;
+    // It does not hold for who keeps order.
+    page.say("fourth").await;
+    page.say("fifth").await;
+    other.shows("fifth").await;
+    page.goes("slow").await;
+    page.was_well().await;
+    other.was_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_are_too_old_for_the_room_disappear_while_one_looks_at_them() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now().0));
+    let given = clock.clone();
+    let server = Local::with(|choices| choices.chat = Box::new(|chat| chat.clock(given))).await;
+    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
+    let room = ann.create_room("public", "tea").await;
+    bob.enter(&room).await;
+    bob.send(&room, "old", "soon forgotten").await.expect(201);
+    let Some(page) = Page::of(&server, &ann).await else { return };
+    page.click("joined-room").await;
+    page.shows("soon forgotten").await;
+    page.click("room-menu").await;
+    page.click("menu-describe").await;
+    page.choose("describe-retention", "86400").await;
+    page.click("describe-submit").await;
+    page.until(&gone("describe-dialog")).await;
+    clock.advance(Duration::from_secs(2 * 86_400));
+    bob.send(&room, "new", "just said").await.expect(201);
+    page.shows("just said").await;
+    // The server looks for what is too old every 30 s.
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    page.shows_notice("Older messages were removed").await;
+    assert_eq!(page.texts().await, ["just said"]);
+    page.says("beginning", "Older messages were removed.").await;
+    page.was_well().await;
 }

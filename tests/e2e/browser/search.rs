@@ -36,7 +36,7 @@ async fn what_was_said_is_found_in_any_language_and_gone_to_and_nothing_of_rooms
     page.click("search").await;
     page.write("search-query", "number").await;
     page.until("document.querySelectorAll('.hit').length === 20").await;
-    page.click("search-more").await;
+    page.click("hits-more").await;
     page.until("document.querySelectorAll('.hit').length === 40").await;
     page.says("hit", "number 160").await;
     page.was_well().await;

@@ -202,3 +202,45 @@ async fn a_reaction_that_is_in_a_page_and_comes_live_too_counts_once() {
     }
     page.was_well().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pinned_messages_are_listed_to_go_to_and_a_message_tells_who_has_read_it() {
+    let server = Local::start().await;
+    let (ann, bob) = (server.http().register("ann").await, server.http().register("bob").await);
+    let room = ann.create_room("public", "tea").await;
+    bob.enter(&room).await;
+    ann.send(&room, "1", "the rules").await.expect(201);
+    let Some(page) = Page::of(&server, &ann).await else { return };
+    let Some(other) = Page::of(&server, &bob).await else { return };
+    page.click("joined-room").await;
+    page.on_message("the rules", "message-more").await;
+    page.click("readers-of").await;
+    page.says("readers-dialog", "Nobody yet.").await;
+    page.click("close-dialog").await;
+    page.on_message("the rules", "message-more").await;
+    page.click("pin").await;
+    page.appears("pinned").await;
+    other.click("joined-room").await;
+    other.shows("the rules").await;
+    other.click("room-menu").await;
+    other.click("menu-pins").await;
+    other.says("pinned-message", "the rules").await;
+    assert_eq!(
+        other.script("return document.querySelector(\"[data-testid='pin-remove']\");").await,
+        json!(null)
+    );
+    other.click("pin-show").await;
+    other.until("document.activeElement.textContent.includes('the rules')").await;
+
+    page.says("seen", "Seen by one").await;
+    page.click("seen").await;
+    page.says("reader", "bob").await;
+    page.click("close-dialog").await;
+    page.click("room-menu").await;
+    page.click("menu-pins").await;
+    page.click("pin-remove").await;
+    page.says("pins-dialog", "Nothing is pinned.").await;
+    other.until("!document.querySelector(\"[data-testid='pinned']\")").await;
+    page.was_well().await;
+    other.was_well().await;
+}

@@ -81,14 +81,21 @@ function sendFile(method, path, file, { progress, signal } = {}) {
   });
 }
 
-/** All pages of a list, up to `most` items. */
-async function all(path, list, most) {
+/** A page of a list; `fields` that are not there are not asked for. */
+function page(path, fields = {}) {
+  const asked = Object.entries(fields).filter(([, value]) => value !== undefined && value !== '');
+  return call('GET', asked.length > 0 ? `${path}?${new URLSearchParams(asked)}` : path);
+}
+
+/** All pages of a list, up to `most` items; `first` sees the first one. */
+async function all(path, list, most, fields = {}, first = () => {}) {
   const found = [];
-  let after = '';
+  let after;
   do {
-    const page = await call('GET', `${path}${path.includes('?') ? '&' : '?'}limit=200${after && `&after=${id(after)}`}`);
-    found.push(...page[list]);
-    after = page.next || '';
+    const read = await page(path, { ...fields, limit: 200, after });
+    if (!after) first(read);
+    found.push(...read[list]);
+    after = read.next;
   } while (after && found.length < most);
   return found;
 }
@@ -117,8 +124,14 @@ export const api = {
   sessions: async () => (await call('GET', 'sessions')).sessions,
   revoke: (session) => call('DELETE', `sessions/${id(session)}`),
 
-  joinedRooms: () => all('rooms?filter=joined', 'rooms', 2000),
-  visibleRooms: () => all('rooms?filter=visible', 'rooms', 2000),
+  exportUrl: () => new URL('me/export', base).href,
+  erase: (password) => call('DELETE', 'me', { password }),
+  block: (user, on) => call(on ? 'PUT' : 'DELETE', `me/blocks/${id(user)}`),
+  blocks: (after) => page('me/blocks', { after }),
+
+  /** Rooms that one is in; `blocked` hears whom one blocks. */
+  joinedRooms: (blocked) => all('rooms', 'rooms', 2000, { filter: 'joined' }, (first) => blocked(first.blocked ?? [])),
+  visibleRooms: () => all('rooms', 'rooms', 2000, { filter: 'visible' }),
   room: (name) => call('GET', room(name)),
   createRoom: (fields) => call('POST', 'rooms', fields),
   updateRoom: (name, fields) => call('PATCH', room(name), fields),
@@ -126,6 +139,13 @@ export const api = {
   leave: (name) => call('POST', room(name, '/leave')),
   members: (name, most) => all(room(name, '/members'), 'members', most),
   member: (name, user, change) => call('POST', room(name, `/members/${id(user)}`), change),
+  audit: (name, before) => page(room(name, '/audit'), { before }),
+
+  links: async (name) => (await call('GET', room(name, '/invite-links'))).links,
+  makeLink: (name, fields) => call('POST', room(name, '/invite-links'), fields),
+  revokeLink: (name, link) => call('DELETE', room(name, `/invite-links/${id(link)}`)),
+  invitation: (code) => call('POST', 'invites/show', { code }),
+  accept: (code) => call('POST', 'invites/accept', { code }),
 
   /** A page of messages, oldest first; `anchor` is `before`, `after` or `around`. */
   history: (name, anchor, seq, limit) => call('GET', room(name, `/messages?${anchor}=${seq}&limit=${limit}`)),
@@ -134,8 +154,23 @@ export const api = {
   remove: (name, one) => call('DELETE', message(name, one), { client_msg_id: clientMsgId() }),
   react: (name, one, emoji, on) => call(on ? 'PUT' : 'DELETE', message(name, one, `/reactions/${id(emoji)}`)),
   pin: (name, one, on) => call(on ? 'PUT' : 'DELETE', room(name, `/pins/${id(one)}`)),
+  pins: (name, after) => page(room(name, '/pins'), { after }),
+  readers: (name, one, after) => page(message(name, one, '/readers'), { after }),
+  report: (name, one, reason) => call('POST', message(name, one, '/reports'), { reason }),
 
-  search: (fields) => call('GET', `search?${new URLSearchParams(fields)}`),
+  search: (fields) => page('search', fields),
+
+  admin: {
+    stats: () => call('GET', 'admin/stats'),
+    users: (name, after) => page('admin/users', { name, after }),
+    suspend: (user, on, reason) => call(on ? 'PUT' : 'DELETE', `admin/users/${id(user)}/suspension`, { reason }),
+    endSessions: (user) => call('DELETE', `admin/users/${id(user)}/sessions`),
+    rooms: (after) => page('admin/rooms', { after }),
+    deleteRoom: (name, reason) => call('DELETE', `admin/${room(name)}`, { reason }),
+    reports: (settled, before) => page('admin/reports', { all: settled, before }),
+    resolve: (report, reason) => call('POST', `admin/reports/${id(report)}/resolve`, { reason }),
+    audit: (before) => page('admin/audit', { before }),
+  },
 
   upload: (file, how) => sendFile('POST', 'attachments', file, how),
   avatarUrl: (user, version) => new URL(`users/${id(user)}/avatar?${version}`, base).href,
@@ -143,6 +178,14 @@ export const api = {
 };
 
 export { clientMsgId };
+
+/** A link by which whoever has it comes in: the code is where no server sees it. */
+export function invitationUrl(code) {
+  const url = new URL(location.href);
+  url.search = '';
+  url.hash = `invite=${id(code)}`;
+  return url.href;
+}
 
 export function socketUrl() {
   const url = new URL('ws', base);

@@ -7,18 +7,18 @@ import { Composer } from './composer-view.js';
 import { byId, calmly, iconButton } from './dom.js';
 import { userAvatar, userName } from './elements.js';
 import { problemText, t, translate } from './i18n.js';
-import { openHelp, setUpKeyboard } from './keyboard.js';
+import { announceInvitation, invitedBy, takeInvitation } from './invite.js';
+import { setUpKeyboard } from './keyboard.js';
+import { openAdmin, openHelp, openSearch, openSettings, openWrite } from './later.js';
 import { drawMembers, membersHeard, setUpMembers, showMembers } from './members-view.js';
 import { MessageActions } from './message-actions.js';
 import { people } from './people.js';
 import { forgetQuotes } from './quote.js';
-import { openWrite } from './room-dialogs.js';
 import { drawHead, drawTyping, setUpRoom } from './room-view.js';
 import { drawRooms, drawState, setUpRooms } from './rooms-view.js';
-import { openSearch } from './search-view.js';
 import { session } from './session.js';
 import { applyTheme } from './settings.js';
-import { openSettings } from './settings-view.js';
+import { drawSlow } from './slow-view.js';
 import { Timeline } from './timeline-view.js';
 import { attempt, complain, say } from './toast.js';
 
@@ -31,6 +31,8 @@ const composer = new Composer();
 const actions = new MessageActions(composer);
 const timeline = new Timeline(actions);
 let placed = false;
+/** Whether where one is invited to was told before one logged in. */
+let told = false;
 
 session.open = (id) => {
   const shown = session.chat?.show(id);
@@ -55,7 +57,8 @@ function addressed() {
 }
 
 function address(id) {
-  if (id === addressed()) return;
+  // Where one is invited to stays there until it is settled.
+  if (id === addressed() || invitedBy()) return;
   if (id) location.hash = encodeURIComponent(id);
   else history.replaceState(null, '', location.pathname + location.search);
 }
@@ -64,6 +67,14 @@ function address(id) {
 function follow() {
   const { chat } = session;
   const id = addressed();
+  if (invitedBy()) {
+    if (!chat) announceInvitation();
+    else if (chat.known) {
+      takeInvitation(told);
+      told = false;
+    }
+    return;
+  }
   if (!chat?.known || id === (chat.current?.id ?? '')) return;
   session.open(chat.rooms.has(id) ? id : null);
 }
@@ -87,7 +98,7 @@ function drawRoom() {
 /** Tells those who listen instead of looking what came in. */
 function spoken(entry) {
   const { chat, me } = session;
-  if (entry.kind !== 'message' || entry.user === me.id || entry.room !== chat.current?.id) return;
+  if (entry.kind !== 'message' || entry.user === me.id || entry.room !== chat.current?.id || chat.blocks.has(entry.user)) return;
   say(t('message.spoken', { name: people.name(entry.user), text: entry.text || t('message.file') }));
 }
 
@@ -96,6 +107,7 @@ async function begin() {
   session.me = me;
   people.learn(me);
   byId('me').replaceChildren(userAvatar(me.id), userName(me.id));
+  byId('admin').hidden = !me.admin;
   const chat = new Chat(me);
   session.chat = chat;
   placed = false;
@@ -105,7 +117,9 @@ async function begin() {
   on('room', drawRoom);
   on('items', (room) => {
     drawState();
-    if (room === chat.current?.id) timeline.draw();
+    if (room !== chat.current?.id) return;
+    drawSlow();
+    timeline.draw();
   });
   // Whoever writes wants to see it, wherever they were reading.
   on('sent', (room) => { if (room === chat.current?.id) timeline.toNewest(); });
@@ -118,6 +132,13 @@ async function begin() {
     if (room !== chat.current) return;
     drawTyping();
     drawMembers();
+  });
+  on('blocks', () => {
+    forgetQuotes();
+    drawHead();
+    drawTyping();
+    drawMembers();
+    timeline.draw();
   });
   on('state', () => {
     drawState();
@@ -132,6 +153,8 @@ async function begin() {
   drawRoom();
   await chat.start().catch(complain);
 }
+
+session.end = end;
 
 function end(message) {
   session.chat?.stop();
@@ -163,7 +186,10 @@ async function logOut() {
   end();
 }
 
-setUpAuth(begin);
+setUpAuth(() => {
+  told = Boolean(invitedBy());
+  return begin();
+});
 setUpRooms();
 setUpRoom();
 setUpMembers();
@@ -171,8 +197,9 @@ setUpKeyboard({ timeline, composer });
 byId('me').addEventListener('click', openSettings);
 byId('write').addEventListener('click', openWrite);
 byId('help').addEventListener('click', openHelp);
-byId('logout').addEventListener('click', logOut);
 byId('search').replaceWith(iconButton('search', t('search'), openSearch, { id: 'search', 'data-testid': 'search' }));
+byId('logout').replaceWith(iconButton('out', t('log_out'), logOut, { id: 'logout', 'data-testid': 'logout' }));
+byId('admin').replaceWith(iconButton('shield', t('admin'), openAdmin, { id: 'admin', hidden: true, 'data-testid': 'admin' }));
 byId('settings').replaceWith(iconButton('settings', t('settings'), openSettings, { id: 'settings', 'data-testid': 'settings' }));
 people.addEventListener('named', calmly(drawRooms, 100));
 addEventListener('hashchange', follow);

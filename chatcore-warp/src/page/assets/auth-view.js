@@ -3,6 +3,7 @@
 import { api } from './api.js';
 import { byId, onSubmit, showProblem } from './dom.js';
 import { t } from './i18n.js';
+import { announceInvitation } from './invite.js';
 import { toast } from './toast.js';
 
 const NAMES = ['login', 'register', 'confirm', 'forgot', 'reset'];
@@ -84,5 +85,6 @@ export function setUpAuth(entered) {
 export function showAuth(message) {
   byId('auth').hidden = false;
   show('login');
+  announceInvitation();
   if (message) showProblem(forms.login, new Error(message));
 }

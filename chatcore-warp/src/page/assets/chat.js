@@ -4,7 +4,9 @@
 // dropped, a higher one (or another epoch) means that something is missing: subscribe again from
 // the last. History comes over REST, everything after it over the connection.
 
+import { Acks } from './acks.js';
 import { api } from './api.js';
+import { Blocks } from './blocks.js';
 import { Connection } from './connection.js';
 import { device } from './device.js';
 import { calmly } from './dom.js';
@@ -15,11 +17,10 @@ import { Sender } from './sender.js';
 import { Signals } from './signals.js';
 
 const WINDOW = 256;
-const ACK_AFTER_MS = 2_000;
 
 /**
  * Events: `rooms` (the list), `room` (the open one changed), `items` and `sent` (detail: room id),
- * `entry` (detail: a live one), `signals` (detail: room), `state`, `end`.
+ * `entry` (detail: a live one), `signals` (detail: room), `blocks`, `state`, `end`.
  */
 export class Chat extends EventTarget {
   rooms = new Map();
@@ -31,8 +32,7 @@ export class Chat extends EventTarget {
   #me;
   #connection = new Connection({ device, window: WINDOW });
   #window = WINDOW;
-  #unacked = new Map();
-  #ackTimer = 0;
+  #acks = new Acks(this.#connection);
   #losses = 0;
   #refreshing = null;
 
@@ -45,7 +45,12 @@ export class Chat extends EventTarget {
     this.history = new History((room) => items(room.id));
     this.signals = new Signals(connection, (room) => this.#tell('signals', room));
     const lastOf = (room) => this.rooms.get(room)?.last ?? 0;
-    this.sender = new Sender({ connection, outbox: this.outbox, told: items, lastOf });
+    const slowed = (room, ms) => {
+      this.rooms.get(room)?.wait(ms);
+      this.#tell('room');
+    };
+    this.blocks = new Blocks(() => this.#tell('blocks'));
+    this.sender = new Sender({ connection, outbox: this.outbox, told: items, lastOf, slowed });
     this.refreshSoon = calmly(() => this.refresh().catch(() => {}), 300);
     connection.addEventListener('ready', ({ detail }) => this.#ready(detail));
     connection.addEventListener('frame', ({ detail }) => this.#frame(detail));
@@ -63,7 +68,7 @@ export class Chat extends EventTarget {
   }
 
   stop() {
-    clearTimeout(this.#ackTimer);
+    this.#acks.clear();
     this.sender.stop();
     this.#connection.stop();
   }
@@ -77,7 +82,9 @@ export class Chat extends EventTarget {
   }
 
   async #refresh() {
-    const [joined, visible] = await Promise.all([api.joinedRooms(), api.visibleRooms()]);
+    const { changes } = this.blocks;
+    const blocked = (users) => { if (this.blocks.changes === changes) this.blocks.learn(users); };
+    const [joined, visible] = await Promise.all([api.joinedRooms(blocked), api.visibleRooms()]);
     const here = new Set(joined.map((summary) => summary.room));
     for (const id of this.rooms.keys()) if (!here.has(id)) this.#forget(id);
     for (const summary of joined) {
@@ -108,15 +115,25 @@ export class Chat extends EventTarget {
   }
 
   async create(fields) {
-    const { room } = await api.createRoom(fields);
-    // An answer that was on its way may be older than the room.
-    await this.#refreshing;
-    await this.refresh();
-    return room;
+    return this.#came(await api.createRoom(fields));
   }
 
   async enter(id) {
-    await api.enter(id);
+    return this.#came(await api.enter(id));
+  }
+
+  /** Comes into a room by the code of an invite link. */
+  async accept(code) {
+    return this.#came(await api.accept(code));
+  }
+
+  async #came({ room }) {
+    await this.#refreshAfter();
+    return room;
+  }
+
+  /** An answer that was on its way may be older than what was just done. */
+  async #refreshAfter() {
     await this.#refreshing;
     await this.refresh();
   }
@@ -124,12 +141,11 @@ export class Chat extends EventTarget {
   async leave(id) {
     await api.leave(id);
     this.#forget(id);
-    await this.#refreshing;
-    await this.refresh();
+    await this.#refreshAfter();
   }
 
   #forget(id) {
-    this.#unacked.delete(this.rooms.get(id));
+    this.#acks.forget(this.rooms.get(id));
     this.rooms.delete(id);
     if (this.current?.id === id) this.show(null);
   }
@@ -160,7 +176,7 @@ export class Chat extends EventTarget {
   #ready(welcome) {
     this.#losses = 0;
     this.#window = Math.min(WINDOW, welcome.limits?.window ?? WINDOW);
-    this.#unacked.clear();
+    this.#acks.clear();
     for (const room of this.rooms.values()) {
       room.subscribing = false;
       this.#subscribe(room);
@@ -203,14 +219,15 @@ export class Chat extends EventTarget {
       // Who writes has read what was there; oneself only if nothing else was unread, as on the server.
       if (entry.user !== this.#me.id) this.#mark(room, { user: entry.user, read_seq: entry.seq });
       else if (room.unread === 1) room.readAll();
+      if (room === this.current && entry.user === this.#me.id) this.#tell('room');
     } else {
       if (entry.kind === 'role' && entry.target === this.#me.id) room.role = entry.role;
       if (room === this.current) this.#tell('room');
-      // Whether who is banned was in the room, the entry does not say.
-      if (entry.kind === 'ban') this.refreshSoon();
+      // Whether who is banned was in the room, the entry does not say; nor what of the unread is gone.
+      if (entry.kind === 'ban' || entry.kind === 'expire') this.refreshSoon();
     }
     this.history.assure(room);
-    this.#ack(room);
+    this.#acks.count(room, this.#window);
     this.#tell('entry', entry);
     this.#tell('items', room.id);
     this.#tell('rooms');
@@ -262,23 +279,6 @@ export class Chat extends EventTarget {
     }
     this.#tell('items', room.id);
     if (room === this.current) await this.history.earlier(room).catch(() => {});
-  }
-
-  /** Cumulative, every half window; and after a pause, so that the server knows it all arrived. */
-  #ack(room) {
-    const count = (this.#unacked.get(room) ?? 0) + 1;
-    this.#unacked.set(room, count);
-    if (count * 2 >= this.#window) this.#sendAck();
-    else if (!this.#ackTimer) this.#ackTimer = setTimeout(() => this.#sendAck(), ACK_AFTER_MS);
-  }
-
-  #sendAck() {
-    clearTimeout(this.#ackTimer);
-    this.#ackTimer = 0;
-    if (this.#unacked.size === 0) return;
-    const places = [...this.#unacked.keys()].map((room) => [room.id, room.last]);
-    this.#connection.send({ op: 'ack', rooms: Object.fromEntries(places) });
-    this.#unacked.clear();
   }
 
   send(room, { text, attachments, reply_to }) {

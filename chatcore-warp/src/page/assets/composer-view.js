@@ -8,6 +8,7 @@ import { EMOJI } from './emoji.js';
 import { pieces, problemText, t } from './i18n.js';
 import { openGrid } from './menu.js';
 import { session } from './session.js';
+import { pause } from './slow-view.js';
 import { MOST_FILES, Upload } from './uploads.js';
 
 const nothing = () => ({ text: '', files: [], about: null });
@@ -221,7 +222,7 @@ export class Composer {
       return;
     }
     const files = list.filter(({ taken }) => !taken);
-    if (!text.trim() && files.length === 0) return;
+    if ((!text.trim() && files.length === 0) || pause() > 0) return;
     for (const entry of files) entry.taken = true;
     this.#text.value = '';
     this.#draft.about = null;

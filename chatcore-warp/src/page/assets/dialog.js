@@ -25,12 +25,25 @@ export function openDialog({ title, content, testid, className = '' }) {
   return dialog;
 }
 
-/** A field of a form, under its name. */
-export function field({ label, hint, testid, name, ...props }) {
-  return el(
-    'label', {}, el('span', {}, label, hint ? el('span', { className: 'hint' }, ` ${hint}`) : null),
-    el('input', { name, autocomplete: 'off', 'data-testid': testid, ...props }),
-  );
+/** A part of a dialog, under a title of its own. */
+export const section = (title, ...content) => el('section', { className: 'section' }, el('h3', {}, title), ...content);
+
+const labelled = (label, hint, control) => el('label', {}, el('span', {}, label, hint ? el('span', { className: 'hint' }, ` ${hint}`) : null), control);
+
+/** A field of a form, under its name; `tag` says which, if it is not a line. */
+export function field({ tag = 'input', label, hint, testid, name, ...props }) {
+  return labelled(label, hint, el(tag, { name, autocomplete: 'off', 'data-testid': testid, ...props }));
+}
+
+/** A list of which one is chosen, under its name: `options` are pairs of a value and its label. */
+export function select({ label, hint, testid, name, options, chosen }) {
+  const rows = options.map(([value, text]) => el('option', { value, selected: String(value) === String(chosen) }, text));
+  return labelled(label, hint, el('select', { name, 'data-testid': testid }, ...rows));
+}
+
+/** Something to be ticked or not. */
+export function tick({ label, ...props }) {
+  return el('label', { className: 'choice' }, el('input', { type: 'checkbox', ...props }), el('span', {}, label));
 }
 
 /** One of several. */
@@ -62,6 +75,12 @@ export function openForm({ title, testid, action, ...rest }) {
 }
 
 /** Asks before something that cannot be undone. */
-export function confirmThat({ title, text, submit, testid, action }) {
-  return openForm({ title, testid, submit, danger: true, action, fields: [el('p', {}, text)] });
+export function confirmThat({ text, fields = [], ...rest }) {
+  return openForm({ danger: true, fields: [el('p', {}, text), ...fields], ...rest });
+}
+
+/** Asks why, and does it: `action(reason)`, without one if none is given. */
+export function askWhy({ fields = [], testid, action, ...rest }) {
+  const why = field({ label: t('reason'), hint: t('optional'), name: 'reason', maxLength: 1000, testid: `${testid}-reason` });
+  return openForm({ danger: true, testid, fields: [...fields, why], action: ({ reason, ...values }) => action(reason.trim() || undefined, values), ...rest });
 }

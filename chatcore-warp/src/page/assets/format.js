@@ -7,6 +7,8 @@ const time = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
 const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'medium' });
 const short = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 
+const date = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' });
+
 /** A time that is none is shown as nothing, and takes nothing else with it. */
 const guarded = (format) => (ts) => (Number.isNaN(new Date(ts).getTime()) ? '' : format.format(ts));
 
@@ -14,6 +16,8 @@ export const dayText = guarded(day);
 export const timeText = guarded(time);
 export const fullText = guarded(full);
 export const shortText = guarded(short);
+/** Of a day that is counted from midnight to midnight UTC. */
+export const dateText = guarded(date);
 
 /** Which day it is here: cheap to compare, where the words for it are not. */
 export function dayKey(ts) {
@@ -28,6 +32,16 @@ export function sizeText(bytes) {
   const value = bytes / 1000 ** power;
   return `${value.toLocaleString(locale, { maximumFractionDigits: value < 10 && power > 0 ? 1 : 0 })} ${units[power]}`;
 }
+
+const LENGTHS = [['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1]];
+
+/** A length of time in the largest unit that tells it exactly. */
+export function lengthText(seconds) {
+  const [unit, size] = LENGTHS.find(([, size]) => seconds >= size && seconds % size === 0) ?? LENGTHS.at(-1);
+  return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(seconds / size);
+}
+
+export const numberText = (number) => number.toLocaleString(locale);
 
 /** One of eight colours, the same for the same person everywhere. */
 export function tint(id) {

@@ -5,6 +5,8 @@ import { keep, recall } from './storage.js';
 import { zh } from './zh.js';
 
 const WORDS = { en, zh };
+/** Those of what is rarely opened. */
+const MORE = { en: () => import('./en-later.js'), zh: () => import('./zh-later.js') };
 
 /** The languages that there are, each in its own name. */
 export const LANGUAGES = { en: 'English', zh: '中文' };
@@ -20,6 +22,11 @@ export const language = chosen();
 
 /** What `Intl` shall format in: the reader's own region of the language, if they have one. */
 export const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
+
+/** Learns the words of what is rarely opened. */
+export async function moreWords() {
+  Object.assign(WORDS[language], (await MORE[language]()).later);
+}
 
 const plural = new Intl.PluralRules(language);
 

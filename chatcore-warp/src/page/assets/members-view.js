@@ -1,13 +1,14 @@
 // The panel of members: who is there, what they may do, and what may be done to them.
 
+import { api } from './api.js';
 import { byId, calmly, el, iconButton } from './dom.js';
 import { userAvatar, userName } from './elements.js';
 import { shortText } from './format.js';
 import { t } from './i18n.js';
+import { openBlock, openDirect, openInvite, openSanction } from './later.js';
 import { CHANGES_MEMBERS, loadMembers, outranks } from './members.js';
 import { openMenu } from './menu.js';
 import { people } from './people.js';
-import { changeMember, openDirect, openInvite, openSanction } from './room-dialogs.js';
 import { session } from './session.js';
 import { attempt } from './toast.js';
 
@@ -29,19 +30,23 @@ async function read(which) {
 function actions(member) {
   const { user, role } = member;
   const own = room.role;
-  const change = (fields) => () => changeMember(room, user, fields).then(reload);
+  const change = (fields) => () => attempt(() => api.member(room.id, user, fields)).then(reload);
   const below = outranks(own, role) && room.moderates;
   const muted = member.muted_until > Date.now();
-  const sanction = (action) => () => openSanction(room, user, { title: t(`member.${action}`), action, testid: `member-${action}` });
+  const sanction = (action) => () => openSanction(room, user, action);
+  const other = user !== session.me.id;
+  const { blocks } = session.chat;
   return [
-    user !== session.me.id && { label: t('direct.write'), testid: 'member-write', action: () => attempt(() => openDirect(user)) },
-    room.owns && role !== 'moderator' && user !== session.me.id && { label: t('member.make_moderator'), testid: 'member-moderator', action: change({ action: 'role', role: 'moderator' }) },
+    other && { label: t('direct.write'), testid: 'member-write', action: () => openDirect(user) },
+    room.owns && role !== 'moderator' && other && { label: t('member.make_moderator'), testid: 'member-moderator', action: change({ action: 'role', role: 'moderator' }) },
     room.owns && role !== 'owner' && { label: t('member.make_owner'), testid: 'member-owner', action: change({ action: 'role', role: 'owner' }) },
-    room.owns && role !== 'member' && user !== session.me.id && { label: t('member.make_member'), testid: 'member-member', action: change({ action: 'role', role: 'member' }) },
+    room.owns && role !== 'member' && other && { label: t('member.make_member'), testid: 'member-member', action: change({ action: 'role', role: 'member' }) },
     below && !muted && { label: t('member.mute'), testid: 'member-mute', action: sanction('mute') },
     below && muted && { label: t('member.unmute'), testid: 'member-unmute', action: change({ action: 'unmute' }) },
     below && { label: t('member.kick'), danger: true, testid: 'member-kick', action: sanction('kick') },
     below && { label: t('member.ban'), danger: true, testid: 'member-ban', action: sanction('ban') },
+    other && !blocks.has(user) && { label: t('block.them'), danger: true, testid: 'member-block', action: () => openBlock(user) },
+    other && blocks.has(user) && { label: t('unblock'), testid: 'member-unblock', action: () => attempt(() => blocks.set(user, false)) },
   ].filter(Boolean);
 }
 
@@ -53,6 +58,7 @@ function row(member) {
     'li', { className: here ? 'member here' : 'member', 'data-testid': 'member', 'data-user': user },
     userAvatar(user), el('span', { className: 'member-name' }, userName(user)),
     here ? el('span', { className: 'unseen' }, t('member.here')) : null,
+    session.chat.blocks.has(user) ? el('span', { className: 'hint', 'data-testid': 'blocks-them' }, t('blocked')) : null,
     muted ? el('span', { className: 'hint', title: shortText(member.muted_until) }, t('member.muted')) : null,
     role === 'member' || room.kind === 'direct' ? null : el('span', { className: 'badge' }, t(`role.${role}`)),
   );

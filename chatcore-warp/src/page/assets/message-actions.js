@@ -1,13 +1,13 @@
 // What can be done with a message, by the tools that appear on it or by a key while it has the focus.
 
 import { api } from './api.js';
-import { confirmThat } from './dialog.js';
 import { el, iconButton } from './dom.js';
 import { EMOJI, QUICK } from './emoji.js';
 import { t } from './i18n.js';
+import { openBlock, openDelete, openReaders, openReport } from './later.js';
 import { openGrid, openMenu } from './menu.js';
 import { session } from './session.js';
-import { attempt, toast } from './toast.js';
+import { attempt, copy } from './toast.js';
 
 export class MessageActions {
   #composer;
@@ -50,15 +50,22 @@ export class MessageActions {
 
   #may(message) {
     const mine = message.user === session.me.id;
-    return { edit: mine, remove: mine || this.#room.moderates, pin: this.#room.moderates || this.#room.kind === 'direct' };
+    return { edit: mine, remove: mine || this.#room.moderates, pin: this.#room.pinning };
   }
 
   #entries(message) {
     const may = this.#may(message);
+    const room = this.#room;
+    const { blocks } = session.chat;
+    const theirs = message.user !== session.me.id;
     return [
       may.edit && { label: t('message.edit'), icon: 'edit', testid: 'edit', action: () => this.edit(message) },
       message.text && { label: t('message.copy'), icon: 'file', testid: 'copy', action: () => this.copy(message) },
       may.pin && { label: t(message.pinned ? 'message.unpin' : 'message.pin'), icon: 'pin', testid: 'pin', action: () => this.pin(message) },
+      { label: t('readers'), icon: 'people', testid: 'readers-of', action: () => openReaders(room, message) },
+      theirs && { label: t('report.do'), icon: 'flag', testid: 'report', action: () => openReport(room, message) },
+      theirs && !blocks.has(message.user) && { label: t('block.them'), icon: 'block', testid: 'block', action: () => openBlock(message.user) },
+      theirs && blocks.has(message.user) && { label: t('unblock'), icon: 'block', testid: 'unblock', action: () => attempt(() => blocks.set(message.user, false)) },
       may.remove && { label: t('message.delete'), icon: 'trash', danger: true, testid: 'delete', action: () => this.remove(message) },
     ];
   }
@@ -81,10 +88,7 @@ export class MessageActions {
   }
 
   copy(message) {
-    return attempt(async () => {
-      await navigator.clipboard.writeText(message.text);
-      toast(t('message.copied'));
-    });
+    return copy(message.text);
   }
 
   pin(message) {
@@ -94,11 +98,7 @@ export class MessageActions {
 
   remove(message) {
     if (!this.#may(message).remove) return;
-    const room = this.#room.id;
-    confirmThat({
-      title: t('message.delete_title'), text: t('message.delete_text'), submit: t('message.delete'), testid: 'delete',
-      action: () => api.remove(room, message.message_id),
-    });
+    openDelete(this.#room, message);
   }
 
   /** A key that was pressed on a message; whether it meant something. */

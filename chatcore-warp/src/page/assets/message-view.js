@@ -82,6 +82,6 @@ export function messageRow(message, { head, seen }) {
   row.append(...body(message));
   if (message.state === 'waiting') row.append(el('p', { className: 'state' }, t(session.chat?.state === 'ready' ? 'message.sending' : 'message.waiting')));
   if (message.state === 'failed') row.append(failed(message));
-  if (seen) row.append(el('p', { className: 'state seen', 'data-testid': 'seen' }, seen));
+  if (seen) row.append(el('p', { className: 'state seen' }, el('button', { type: 'button', className: 'link', 'data-action': 'readers', 'data-testid': 'seen' }, seen)));
   return row;
 }

@@ -1,8 +1,11 @@
 // Who is behind a user id. Asked once per person; until the answer is there, the id stands for it.
 
 import { api } from './api.js';
+import { t } from './i18n.js';
 
 const MOST = 5000;
+/** The host itself, who has no account. */
+const SYSTEM = '~system';
 
 class People extends EventTarget {
   #known = new Map();
@@ -21,8 +24,9 @@ class People extends EventTarget {
     const known = this.#known.get(id);
     if (known) return known;
     if (this.#known.size >= MOST) this.#known.clear();
-    const unknown = { name: id, handle: null, picture: null };
+    const unknown = { name: id === SYSTEM ? t('person.system') : id, handle: null, picture: null };
     this.#known.set(id, unknown);
+    if (id === SYSTEM) return unknown;
     api.user(id).then((user) => this.learn({ ...user, id }), () => {
       // Erased, or not to be known: the id stays.
     });

@@ -1,5 +1,5 @@
-// Which rows stand in a timeline: messages in groups, lines for days, for what else happened, and for
-// where the unread begins.
+// Which rows stand in a timeline: messages in groups, lines for days, for what else happened, for where
+// the unread begins, and for messages that are folded away.
 
 import { dayKey } from './format.js';
 
@@ -8,9 +8,10 @@ const GROUP_MS = 5 * 60_000;
 /**
  * `key` says which row, `version` changes when it must be drawn anew.
  * @param {object[]} items messages and notices, oldest first
- * @param {{me: string, readAtOpen?: number, seenBy?: (message: object) => number}} about
+ * @param {{me: string, readAtOpen?: number, seenBy?: (message: object) => number,
+ *   online?: boolean, hides?: (message: object) => boolean}} about
  */
-export function planRows(items, { me, readAtOpen = Infinity, seenBy = () => 0, online = true }) {
+export function planRows(items, { me, readAtOpen = Infinity, seenBy = () => 0, online = true, hides = () => false }) {
   const rows = [];
   let day = null;
   let previous = null;
@@ -32,6 +33,14 @@ export function planRows(items, { me, readAtOpen = Infinity, seenBy = () => 0, o
       rows.push({ kind: 'unread', key: 'unread', version: '' });
       previous = null;
       marked = true;
+    }
+    if (hides(item)) {
+      let last = rows.at(-1);
+      if (last.kind !== 'hidden') rows.push(last = { kind: 'hidden', key: `hidden-${item.message_id}`, items: [] });
+      last.items.push(item);
+      last.version = String(last.items.length);
+      previous = null;
+      continue;
     }
     const head = !previous || previous.user !== item.user || item.ts - previous.ts > GROUP_MS || Boolean(item.reply_to) || Boolean(previous.deleted_at);
     const seen = item === lastMine ? seenBy(item) : 0;

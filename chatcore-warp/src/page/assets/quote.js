@@ -35,6 +35,10 @@ customElements.define('message-quote', class extends HTMLElement {
   }
 
   #draw(message) {
+    if (session.chat?.blocks.hides(message)) {
+      this.replaceChildren(el('span', { className: 'hint' }, t('block.hidden', { n: 1 })));
+      return;
+    }
     const text = message.deleted_at ? t('message.deleted') : message.text || message.attachments?.[0]?.name || '';
     this.replaceChildren(userName(message.user), ' ', el('span', { className: 'quoted', dir: 'auto' }, [...text].slice(0, LENGTH).join('')));
   }

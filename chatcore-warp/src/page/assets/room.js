@@ -11,7 +11,7 @@ const TOLERATED = 420;
 const TAIL = 200;
 
 /** Kinds of which nothing but a line between the messages is shown. */
-const NOTICES = new Set(['invite', 'ban', 'unban', 'mute', 'unmute', 'role', 'pin']);
+const NOTICES = new Set(['invite', 'ban', 'unban', 'mute', 'unmute', 'role', 'pin', 'link', 'unlink', 'expire']);
 
 /** Reactions stand in the order of their first use; one that nobody gives any more goes. */
 function react(message, emoji, step, mine) {
@@ -45,6 +45,7 @@ export class Room {
   #tailFrom = 0;
   /** Messages that were reacted to while they were not here: a page on its way may be older. */
   #missed = new Set();
+  #silentUntil = 0;
 
   constructor(summary, me) {
     this.id = summary.room;
@@ -61,8 +62,12 @@ export class Room {
     this.role = summary.role;
     this.members = summary.members;
     this.headN = Math.max(this.headN ?? 0, summary.head_n ?? 0);
-    this.readN = Math.max(this.readN ?? 0, summary.read_n ?? 0);
+    // What is gone is not unread, wherever the mark stands.
+    this.readN = Math.max(this.readN ?? 0, (summary.head_n ?? 0) - (summary.unread ?? 0));
     this.mentions = summary.mentions ?? 0;
+    this.slowMode = summary.slow_mode ?? 0;
+    this.retention = summary.retention ?? 0;
+    this.floor = Math.max(this.floor ?? 0, summary.floor_seq ?? 0);
   }
 
   get name() {
@@ -104,6 +109,26 @@ export class Room {
     return this.kind !== 'direct' && this.role === 'owner';
   }
 
+  /** Whether who is here may pin messages. */
+  get pinning() {
+    return this.moderates || this.kind === 'direct';
+  }
+
+  /** Whether slow mode holds for who is here. */
+  get slowed() {
+    return this.slowMode > 0 && this.role === 'member';
+  }
+
+  /** Milliseconds until who is here may write again. */
+  get pause() {
+    return this.slowed ? Math.max(0, this.#silentUntil - Date.now()) : 0;
+  }
+
+  /** Slow mode lets who is here write again in so many milliseconds: never later than it says itself. */
+  wait(ms) {
+    this.#silentUntil = Date.now() + Math.min(ms, this.slowMode * 1000);
+  }
+
   /** Whether who is here may ask others in. */
   get invites() {
     return this.kind === 'public' || this.moderates;
@@ -136,6 +161,7 @@ export class Room {
       case 'message':
         this.headN = Math.max(this.headN, entry.n ?? 0);
         if (entry.user !== this.me && entry.mentions?.includes(this.me)) this.mentions += 1;
+        if (entry.user === this.me) this.#spoke(entry.ts);
         if (!message) this.#arrived({ ...entry, reactions: [], settled: 0 });
         return;
       case 'edit':
@@ -166,7 +192,13 @@ export class Room {
         this.givenName = entry.name || '';
         this.topic = entry.topic ?? '';
         this.kind = entry.visibility ?? this.kind;
+        this.slowMode = entry.slow_mode ?? 0;
+        this.retention = entry.retention ?? 0;
         if (entry.seq > 1) this.#arrived(entry);
+        return;
+      case 'expire':
+        this.#expire(entry.upto);
+        this.#arrived(entry);
         return;
       case 'enter':
       case 'leave':
@@ -178,6 +210,23 @@ export class Room {
         // Kinds of a later version are no reason to stop.
         if (NOTICES.has(entry.kind)) this.#arrived(entry);
     }
+  }
+
+  /** Who is here wrote at this time of the server's clock, which may be another than ours. */
+  #spoke(ts) {
+    if (this.slowed) this.wait(ts + this.slowMode * 1000 - Date.now());
+  }
+
+  /** All up to this place is gone, with what hung on it. */
+  #expire(upto) {
+    this.floor = Math.max(this.floor, upto);
+    const gone = new Set();
+    for (const { seq, message_id: id } of this.items) if (seq <= upto && id) gone.add(id);
+    for (const id of gone) this.messages.delete(id);
+    this.items = this.items.filter(({ seq }) => seq > upto);
+    this.#tail = this.#tail.filter(({ seq }) => seq > upto);
+    // What answers one of them has to say so.
+    for (const message of this.messages.values()) if (gone.has(message.reply_to)) touch(message);
   }
 
   #arrived(item) {
@@ -192,7 +241,8 @@ export class Room {
 
   /** Takes in messages that are not here yet, as the history tells them. */
   #learn(messages) {
-    const fresh = messages.filter((message) => !this.messages.has(message.message_id));
+    // A page on its way may be older than the end of what it tells.
+    const fresh = messages.filter((message) => message.seq > this.floor && !this.messages.has(message.message_id));
     for (const message of fresh) {
       message.kind = 'message';
       // A reaction may be in this page, and come as an entry later: until it is known up to which
@@ -216,6 +266,8 @@ export class Room {
 
   /** Puts a page of history before what is there. */
   prepend(page) {
+    const last = this.loaded ? undefined : page.messages.findLast(({ user }) => user === this.me);
+    if (last) this.#spoke(last.ts);
     this.items = [...this.#learn(page.messages), ...this.items].sort((a, b) => a.seq - b.seq);
     this.foundOldest = page.found_oldest;
     this.loaded = true;

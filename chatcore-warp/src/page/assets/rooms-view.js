@@ -3,8 +3,8 @@
 import { byId, el, icon, iconButton, isolated } from './dom.js';
 import { userAvatar } from './elements.js';
 import { t } from './i18n.js';
+import { openNewRoom } from './later.js';
 import { roomName, roomTitle } from './names.js';
-import { openNewRoom } from './room-dialogs.js';
 import { session } from './session.js';
 import { attempt } from './toast.js';
 

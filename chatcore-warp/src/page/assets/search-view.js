@@ -1,17 +1,16 @@
 // Searching messages, and going to where they stand.
 
 import { api } from './api.js';
-import { openDialog } from './dialog.js';
-import { calmly, el, own, showProblem } from './dom.js';
+import { openDialog, tick } from './dialog.js';
+import { calmly, el, own } from './dom.js';
 import { userAvatar, userName } from './elements.js';
 import { shortText } from './format.js';
 import { t } from './i18n.js';
+import { pagedList } from './list.js';
 import { roomName } from './names.js';
 import { session } from './session.js';
 
 const SOON_MS = 250;
-/** Pages without a hit that are passed over, until someone asks for more. */
-const EMPTY_PAGES = 20;
 
 function excerpt({ pieces, cut_before: before, cut_after: after }) {
   const shown = pieces.map(({ text, found }) => (found ? el('mark', {}, text) : text));
@@ -37,50 +36,24 @@ function hitRow(hit, dialog) {
 export function openSearch() {
   const { current } = session.chat;
   const input = el('input', { type: 'search', name: 'query', autocomplete: 'off', maxLength: 256, autofocus: true, 'aria-label': t('search.words'), placeholder: t('search.words'), 'data-testid': 'search-query' });
-  const here = el('input', { type: 'checkbox', checked: Boolean(current) });
-  const list = el('ul', { className: 'hits', 'aria-label': t('search.found') });
-  const said = el('p', { className: 'hint', role: 'status' }, t('search.how'));
-  const more = el('button', { type: 'button', className: 'quiet outlined', hidden: true, 'data-testid': 'search-more' }, t('search.more'));
-  const form = el(
-    'form', { className: 'form' }, input,
-    current ? el('label', { className: 'choice' }, here, el('span', {}, t('search.here'))) : null,
-    el('p', { className: 'problem', role: 'alert', hidden: true }),
-  );
-  const dialog = openDialog({ title: t('search'), testid: 'search-dialog', className: 'wide', content: [form, said, list, more] });
-  let asked = 0;
-  let next = null;
-
-  async function look(after) {
-    const query = input.value.trim();
-    const mine = asked += 1;
-    showProblem(form, null);
-    if (!query) {
-      list.replaceChildren();
-      more.hidden = true;
-      said.textContent = t('search.how');
-      return;
-    }
-    try {
-      const ask = (from) => api.search({ query, ...(here.checked && current ? { room: current.id } : {}), ...(from ? { after: from } : {}) });
-      let page = await ask(after);
-      // A page ends when its time is over: nothing so far is not nothing at all.
-      for (let left = EMPTY_PAGES; left > 0 && page.hits.length === 0 && page.next && mine === asked; left -= 1) page = await ask(page.next);
-      // Who goes on typing is not interested any more.
-      if (mine !== asked || !dialog.isConnected) return;
-      const rows = page.hits.map((hit) => hitRow(hit, dialog));
-      if (after) list.append(...rows);
-      else list.replaceChildren(...rows);
-      next = page.next;
-      more.hidden = !next;
-      said.textContent = t(list.childElementCount > 0 ? 'search.some' : 'search.none', { n: list.childElementCount });
-    } catch (problem) {
-      if (mine === asked) showProblem(form, problem);
-    }
-  }
-
-  input.addEventListener('input', calmly(() => look(), SOON_MS));
-  here.addEventListener('change', () => look());
-  more.addEventListener('click', () => look(next));
+  const here = tick({ label: t('search.here'), checked: Boolean(current) });
+  const onlyHere = here.querySelector('input');
+  const list = pagedList({
+    label: t('search.found'), empty: t('search.none'), found: (n) => t('search.some', { n }), testid: 'hits',
+    read: async (after) => {
+      const query = input.value.trim();
+      if (!query) return { items: [] };
+      const { hits, next } = await api.search({ query, room: current && onlyHere.checked ? current.id : undefined, after });
+      return { items: hits, next };
+    },
+    row: (hit) => hitRow(hit, dialog),
+  });
+  const form = el('form', { className: 'form' }, input, current ? here : null);
+  const dialog = openDialog({ title: t('search'), testid: 'search-dialog', className: 'wide', content: [form, list] });
+  const look = () => (input.value.trim() ? list.reload() : list.clear(t('search.how')));
+  list.clear(t('search.how'));
+  input.addEventListener('input', calmly(look, SOON_MS));
+  onlyHere.addEventListener('change', look);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     look();

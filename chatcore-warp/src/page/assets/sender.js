@@ -9,15 +9,20 @@ export class Sender {
   #outbox;
   #told;
   #lastOf;
+  #slowed;
   #timer = 0;
   #flushing = new Set();
 
-  /** `told(room)` is called when something changed; `lastOf(room)` tells what has arrived of a room. */
-  constructor({ connection, outbox, told, lastOf }) {
+  /**
+   * `told(room)` is called when something changed, `slowed(room, ms)` when it has to wait; `lastOf(room)`
+   * tells what has arrived of a room.
+   */
+  constructor({ connection, outbox, told, lastOf, slowed }) {
     this.#connection = connection;
     this.#outbox = outbox;
     this.#told = told;
     this.#lastOf = lastOf;
+    this.#slowed = slowed;
   }
 
   stop() {
@@ -65,6 +70,7 @@ export class Sender {
       // Its event came first, perhaps before the page was loaded anew.
       if (this.#lastOf(room) >= result.seq) this.#outbox.remove(client_msg_id);
     } catch (problem) {
+      if (problem.code === 'rate_limited') this.#slowed(room, problem.retryAfterMs);
       if (PASSING.has(problem.code)) {
         // Without a connection its return sends it again; else the server said when.
         if (this.#connection.state === 'ready') {

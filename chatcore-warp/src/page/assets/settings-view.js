@@ -1,11 +1,14 @@
 // One's own account: profile, password, sessions; and how the page looks and speaks.
 
+import { account } from './account-view.js';
 import { api } from './api.js';
-import { choice, field, form, openDialog } from './dialog.js';
+import { blockList } from './block-dialogs.js';
+import { choice, field, form, openDialog, section } from './dialog.js';
 import { el, isolated } from './dom.js';
 import { userAvatar } from './elements.js';
 import { shortText } from './format.js';
 import { LANGUAGES, language, setLanguage, t } from './i18n.js';
+import { act, line, pagedList, row } from './list.js';
 import { people } from './people.js';
 import { session } from './session.js';
 import { setTheme, THEMES, theme } from './settings.js';
@@ -65,20 +68,6 @@ function password() {
   });
 }
 
-function sessionRow(one, again) {
-  const end = el('button', { type: 'button', className: 'quiet bad', 'data-testid': 'revoke' }, t('sessions.end'));
-  end.addEventListener('click', () => attempt(async () => {
-    await api.revoke(one.id);
-    await again();
-  }));
-  return el(
-    'li', { className: 'session', 'data-testid': 'session' },
-    el('div', {}, el('strong', {}, one.current ? t('sessions.this') : one.user_agent ? browserName(one.user_agent) : one.device),
-      el('p', { className: 'hint' }, t('sessions.about', { address: one.address ?? '', created: shortText(one.created_at), device: one.device }))),
-    one.current ? null : end,
-  );
-}
-
 /** The name of a browser and a system, of the many that each claims to be. */
 function browserName(agent) {
   const browser = [['Edg/', 'Edge'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chromium'], ['Safari/', 'Safari']].find(([mark]) => agent.includes(mark))?.[1];
@@ -87,9 +76,18 @@ function browserName(agent) {
 }
 
 function sessions() {
-  const list = el('ul', { className: 'sessions', 'data-testid': 'sessions' }, el('li', { className: 'hint' }, t('loading')));
-  const draw = async () => list.replaceChildren(...(await api.sessions()).map((one) => sessionRow(one, draw)));
-  attempt(draw);
+  const list = pagedList({
+    label: t('sessions'), empty: '', testid: 'sessions',
+    read: async () => ({ items: await api.sessions() }),
+    row: (one) => row({
+      testid: 'session', title: one.current ? t('sessions.this') : one.user_agent ? browserName(one.user_agent) : one.device,
+      lines: [line(t('sessions.about', { address: one.address ?? '', created: shortText(one.created_at), device: one.device }))],
+      actions: [!one.current && act(t('sessions.end'), () => attempt(async () => {
+        await api.revoke(one.id);
+        await list.reload();
+      }), { testid: 'revoke', bad: true })],
+    }),
+  });
   return list;
 }
 
@@ -102,12 +100,12 @@ function appearance() {
 }
 
 export function openSettings() {
-  const section = (title, ...content) => el('section', { className: 'section' }, el('h3', {}, title), ...content);
   openDialog({
     title: t('settings'), testid: 'settings-dialog', className: 'wide',
     content: [
       section(t('profile'), ...profile()), section(t('appearance'), appearance()),
-      section(t('sessions'), sessions()), section(t('auth.password'), password()),
+      section(t('blocks'), blockList()), section(t('sessions'), sessions()), section(t('auth.password'), password()),
+      section(t('account'), ...account()),
     ],
   });
 }

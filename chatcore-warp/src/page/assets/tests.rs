@@ -19,7 +19,7 @@ fn text(asset: &Asset) -> &'static str {
 }
 
 fn scripts() -> impl Iterator<Item = &'static Asset> {
-    ASSETS.iter().filter(|asset| asset.content_type == SCRIPT)
+    all().filter(|asset| asset.content_type == SCRIPT)
 }
 
 async fn plain_page() -> String {
@@ -41,10 +41,10 @@ async fn page_and_all_that_it_names_are_served_with_their_types_and_may_be_kept(
     assert_eq!(answer.headers()[header::CACHE_CONTROL], ASK_AGAIN);
     let page = plain_page().await;
     let names: BTreeSet<_> = named(&page).into_iter().map(|(_, name)| name).collect();
-    let all: BTreeSet<_> = ASSETS.iter().map(|asset| asset.name).collect();
-    assert_eq!(names, all, "each file is asked for at once, and there is no other");
-    for (version, name) in named(&page) {
-        let answer = asset(version, name, &HeaderMap::new()).expect(name);
+    let first: BTreeSet<_> = FIRST.iter().map(|asset| asset.name).collect();
+    assert_eq!(names, first, "each file is asked for at once, and no other");
+    for Asset { name, .. } in all() {
+        let answer = asset(&VERSION, name, &HeaderMap::new()).expect(name);
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()[header::CACHE_CONTROL], FOR_EVER);
         assert_eq!(answer.headers()[header::CONTENT_SECURITY_POLICY], PAGE_CSP);
@@ -57,12 +57,14 @@ async fn first_visit_costs_less_than_a_hundred_kibibytes() {
     let gzip = with(header::ACCEPT_ENCODING, "gzip, deflate, br");
     let page = body(index("", &gzip)).await;
     let mut total = page.len();
-    for asked in ASSETS {
+    for asked in all() {
         let answer = asset(&VERSION, asked.name, &gzip).unwrap();
         assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip", "{}", asked.name);
         assert_eq!(answer.headers()[header::VARY], "accept-encoding");
         let sent = body(answer).await;
-        total += sent.len();
+        if FIRST.iter().any(|asset| asset.name == asked.name) {
+            total += sent.len();
+        }
         let mut read = Vec::new();
         GzDecoder::new(&sent[..]).read_to_end(&mut read).unwrap();
         assert_eq!(read, asked.bytes, "{}", asked.name);
@@ -95,9 +97,26 @@ fn every_import_of_a_script_is_there() {
     for script in scripts() {
         for import in text(script).split("'./").skip(1) {
             let name = import.split('\'').next().unwrap();
-            assert!(ASSETS.iter().any(|asset| asset.name == name), "{}: {name}", script.name);
+            assert!(all().any(|asset| asset.name == name), "{}: {name}", script.name);
         }
     }
+}
+
+#[test]
+fn what_the_page_begins_with_is_what_its_script_imports_and_nothing_more() {
+    let script = |name: &str| text(all().find(|asset| asset.name == name).expect(name));
+    let mut reached = BTreeSet::from(["app.js"]);
+    let mut open = vec!["app.js"];
+    while let Some(name) = open.pop() {
+        let imports = script(name).split(" from './").skip(1);
+        for import in imports.filter_map(|rest| rest.split('\'').next()) {
+            if reached.insert(import) {
+                open.push(import);
+            }
+        }
+    }
+    let scripts = FIRST.iter().filter(|asset| asset.content_type == SCRIPT);
+    assert_eq!(reached, scripts.map(|asset| asset.name).collect());
 }
 
 #[test]
@@ -111,7 +130,7 @@ fn scripts_never_turn_text_into_markup() {
 
 /// The words of a language: `  'key': 'text',` on a line each.
 fn words(name: &str) -> BTreeMap<&'static str, &'static str> {
-    let file = ASSETS.iter().find(|asset| asset.name == name).unwrap();
+    let file = all().find(|asset| asset.name == name).unwrap();
     let lines = text(file).lines().filter_map(|line| line.strip_prefix("  '"));
     let words = lines.map(|line| {
         let (key, text) = line.split_once("': ").expect(line);
@@ -126,54 +145,69 @@ fn placeholders(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn both_languages_have_all_words_and_no_others() {
-    let (english, chinese) = (words("en.js"), words("zh.js"));
-    assert!(english.len() > 100);
-    assert_eq!(
-        english.keys().collect::<Vec<_>>(),
-        chinese.keys().collect::<Vec<_>>(),
-        "the same keys, once each"
-    );
-    for (key, text) in &english {
-        let other = chinese[key];
-        assert!(!text.is_empty() && !other.is_empty(), "{key}");
-        // Where a form for one says "one", another may say how many.
-        let (mut here, mut there) = (placeholders(text), placeholders(other));
-        if text.contains(" | ") {
-            here.remove("n");
-            there.remove("n");
+    for [english, chinese] in [["en.js", "zh.js"], ["en-later.js", "zh-later.js"]] {
+        let (here, there) = (words(english), words(chinese));
+        assert!(here.len() > 100);
+        let keys = |words: &BTreeMap<&'static str, _>| words.keys().copied().collect::<Vec<_>>();
+        assert_eq!(keys(&here), keys(&there), "the same keys, once each");
+        for (key, text) in &here {
+            let other = there[key];
+            assert!(!text.is_empty() && !other.is_empty(), "{key}");
+            // Where a form for one says "one", another may say how many.
+            let (mut inside, mut beside) = (placeholders(text), placeholders(other));
+            if text.contains(" | ") {
+                inside.remove("n");
+                beside.remove("n");
+            }
+            assert_eq!(inside, beside, "{key}");
         }
-        assert_eq!(here, there, "{key}");
+        for name in [english, chinese] {
+            let file = all().find(|asset| asset.name == name).unwrap();
+            let lines = text(file).lines().filter(|line| line.starts_with("  '")).count();
+            assert_eq!(lines, here.len(), "{name} has a word twice");
+        }
     }
-    for name in ["en.js", "zh.js"] {
-        let file = ASSETS.iter().find(|asset| asset.name == name).unwrap();
-        let lines = text(file).lines().filter(|line| line.starts_with("  '")).count();
-        assert_eq!(lines, english.len(), "{name} has a word twice");
-    }
+}
+
+/// What the page itself says, and the scripts of `assets` that are no lists of words.
+fn sources(assets: &'static [Asset]) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let scripts = assets.iter().filter(|asset| asset.content_type == SCRIPT);
+    let spoken = scripts
+        .filter(|script| !["en.js", "zh.js", "en-later.js", "zh-later.js"].contains(&script.name));
+    spoken.map(|script| (script.name, text(script)))
 }
 
 #[test]
 fn every_word_that_is_asked_for_is_there_and_none_is_there_for_nothing() {
-    let known = words("en.js");
-    let mut all = INDEX.to_owned();
-    for script in scripts().filter(|script| !["en.js", "zh.js"].contains(&script.name)) {
-        all.push_str(text(script));
-    }
-    for (before, after) in [("t('", '\''), ("pieces('", '\''), ("data-t=\"", '"')] {
-        for (at, _) in all.match_indices(before) {
-            // Another function may end in `t(` as well.
-            let called = !all[..at].ends_with(|c: char| c.is_alphanumeric() || "._".contains(c));
-            let key = all[at + before.len()..].split(after).next().unwrap();
-            assert!(!called || known.contains_key(key), "{key} is not there");
+    let (first, later) = (words("en.js"), words("en-later.js"));
+    let beginning: Vec<_> = sources(FIRST).chain([("index.html", INDEX)]).collect();
+    let rest: Vec<_> = sources(LATER).collect();
+    let asked = |(name, text): &(&str, &str), known: &dyn Fn(&str) -> bool| {
+        for (before, after) in [("t('", '\''), ("pieces('", '\''), ("data-t=\"", '"')] {
+            for (at, _) in text.match_indices(before) {
+                // Another function may end in `t(` as well.
+                let called =
+                    !text[..at].ends_with(|c: char| c.is_alphanumeric() || "._".contains(c));
+                let key = text[at + before.len()..].split(after).next().unwrap();
+                assert!(!called || known(key), "{name}: {key} is not there");
+            }
         }
+    };
+    for source in &beginning {
+        asked(source, &|key| first.contains_key(key));
+    }
+    for source in &rest {
+        asked(source, &|key| first.contains_key(key) || later.contains_key(key));
     }
     // Those that are put together: a family, and one of its members.
-    let families = ["problem.", "role.", "notice.", "theme.", "member."];
-    for key in known.keys() {
-        let used = all.contains(&format!("'{key}'")) || all.contains(&format!("\"{key}\""));
-        assert!(
-            used || families.iter().any(|family| key.starts_with(family)),
-            "{key}: for nothing"
-        );
+    let families = ["problem.", "role.", "notice.", "theme.", "member.", "act.", "admin."];
+    for (known, sources) in [(&first, &beginning), (&later, &rest)] {
+        for key in known.keys() {
+            let quoted = [format!("'{key}'"), format!("\"{key}\"")];
+            let used = sources.iter().any(|(_, text)| quoted.iter().any(|q| text.contains(q)));
+            let family = families.iter().any(|family| key.starts_with(family));
+            assert!(used || family, "{key}: for nothing, or told too early");
+        }
     }
 }
 

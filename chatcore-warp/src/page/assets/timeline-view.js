@@ -4,9 +4,9 @@ import { api } from './api.js';
 import { byId, el } from './dom.js';
 import { dayText } from './format.js';
 import { t } from './i18n.js';
-import { openViewer } from './image-viewer.js';
+import { openReaders, openViewer } from './later.js';
 import { messageRow } from './message-view.js';
-import { noticeRow } from './notices.js';
+import { hiddenRow, noticeRow } from './notices.js';
 import { planRows } from './plan.js';
 import { session } from './session.js';
 import { complain } from './toast.js';
@@ -21,6 +21,7 @@ function drawRow(row, room) {
       case 'day': return el('div', { className: 'day' }, el('span', {}, dayText(row.ts)));
       case 'unread': return el('div', { className: 'day unread-line', 'data-testid': 'unread-line' }, el('span', {}, t('timeline.unread')));
       case 'notice': return noticeRow(row.item);
+      case 'hidden': return hiddenRow(row.items);
       default: return messageRow(row.item, { head: row.head, seen: row.seen ? t(room.kind === 'direct' ? 'message.seen' : 'message.seen_by', { n: row.seen }) : '' });
     }
   } catch (problem) {
@@ -53,7 +54,11 @@ export class Timeline {
       const row = target.closest?.('.message');
       if (row) actions.showOn(row, this.#messageOf(row));
     };
-    list.addEventListener('pointerover', tools);
+    // Rows that move under a pointer which rests take nothing from who uses keys.
+    let rests = '';
+    const place = ({ clientX, clientY }) => `${clientX} ${clientY}`;
+    document.addEventListener('pointermove', (event) => { rests = place(event); }, { capture: true, passive: true });
+    list.addEventListener('pointerover', (event) => { if (place(event) !== rests) tools(event); });
     list.addEventListener('focusin', tools);
     list.addEventListener('pointerleave', () => { if (!list.contains(document.activeElement)) actions.hide(); });
     document.addEventListener('visibilitychange', () => this.#seen());
@@ -84,6 +89,7 @@ export class Timeline {
     const newest = this.#list.lastElementChild;
     this.#reconcile(planRows(items, {
       me: session.me.id, readAtOpen: room.readAtOpen, online: chat.state === 'ready', seenBy: (message) => this.#seenBy(message),
+      hides: (message) => chat.blocks.hides(message),
     }));
     this.#edges(room);
     if (this.#target) this.#toTarget();
@@ -115,6 +121,7 @@ export class Timeline {
     const waits = !room.loaded;
     byId('edge').dataset.state = room.failed ? 'failed' : waits || !room.foundOldest ? 'loading' : 'beginning';
     byId('empty-room').hidden = !room.loaded || this.#list.childElementCount > 0;
+    byId('beginning').textContent = t(room.floor > 0 ? 'timeline.floor' : 'timeline.beginning');
     this.#list.setAttribute('aria-busy', String(waits));
   }
 
@@ -213,6 +220,7 @@ export class Timeline {
     if (!room) return;
     this.#target = id;
     this.#atEnd = false;
+    session.chat.blocks.show([id]);
     if (room.messages.has(id)) {
       this.draw();
       return;
@@ -254,15 +262,24 @@ export class Timeline {
   #clicked({ target }) {
     const row = target.closest('.message');
     const message = row && this.#messageOf(row);
-    const hit = target.closest('[data-jump], [data-emoji], [data-image], [data-action]');
+    const hit = target.closest('[data-jump], [data-emoji], [data-image], [data-action], [data-unfold]');
     if (!hit) return;
-    const { jump, emoji, image, action } = hit.dataset;
+    const { jump, emoji, image, action, unfold } = hit.dataset;
     if (jump) this.jump(jump);
+    else if (unfold) this.#unfold(unfold.split(' '));
     else if (!message) return;
     else if (emoji) this.#actions.react(message, emoji);
     else if (image) openViewer(message.attachments, image);
+    else if (action === 'readers') openReaders(this.#room, message);
     else if (action === 'retry') session.chat.sender.retry(message);
     else if (action === 'discard') session.chat.sender.discard(message);
+  }
+
+  /** Shows messages that were folded away, the first of them to who uses keys. */
+  #unfold(messages) {
+    session.chat.blocks.show(messages);
+    this.#drawNow();
+    this.#drawn.get(messages[0])?.element.focus({ preventScroll: true });
   }
 
   #pressed(event) {
