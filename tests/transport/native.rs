@@ -167,7 +167,7 @@ async fn another_certificate_is_refused_over_websocket_too() {
     let (local, other) = (house(true).await, house(true).await);
     let url = format!("wss://{}/ws", local.address());
     let link = WsLink::new(&url, other.trust()).expect("a sound URL");
-    let problem = soon("the answer", link.open()).await.err().expect("it is not the pinned one");
+    let problem = soon("the answer", link.open()).await.expect_err("it is not the pinned one");
     assert!(problem.to_string().contains("not one that is trusted"), "{problem}");
     // Nor is a server that does not speak the protocol taken for one that does.
     let elsewhere = WsLink::new(&format!("wss://{}/healthz", local.address()), local.trust());
