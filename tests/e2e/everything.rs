@@ -73,7 +73,7 @@ async fn follow(mut client: WsClient, history: History, reader: Reader, room: Ro
         if frame["op"] == "event" && frame["room"] == *room {
             let name = frame["client_msg_id"].as_str().filter(|_| frame["kind"] == "message");
             history.delivered(reader, &room, seq(&frame), name);
-            if seq(&frame) % 20 == 0 {
+            if seq(&frame).is_multiple_of(20) {
                 let rooms = json!({ &*room: seq(&frame) });
                 client.handle().post("ack", json!({ "rooms": rooms }));
             }
@@ -121,15 +121,15 @@ async fn sends_stay_quick_while_passwords_are_hashed_long_histories_read_and_fil
             }
         });
     }
-    for number in 0..READERS {
-        let (http, long, stop) = (people[number].http.clone(), long.clone(), Arc::clone(&over));
+    for person in people.iter().take(READERS) {
+        let (http, long, stop) = (person.http.clone(), long.clone(), Arc::clone(&over));
         again(&mut loads, &over, &done[1], move || {
             page_through(http.clone(), long.clone(), Arc::clone(&stop))
         });
     }
     let file = bytes::Bytes::from("all of these bytes, many times over. ".repeat(FILE / 37));
-    for number in 0..UPLOADERS {
-        let (http, file) = (people[number].http.clone(), file.clone());
+    for person in people.iter().take(UPLOADERS) {
+        let (http, file) = (person.http.clone(), file.clone());
         again(&mut loads, &over, &done[2], move || {
             let (http, file) = (http.clone(), file.clone());
             async move {

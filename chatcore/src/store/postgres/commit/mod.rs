@@ -155,9 +155,7 @@ async fn attempt(
         return Ok(Tried::Done(Box::new(Committed::new(outcomes, changes))));
     }
     let new = new_rooms(store, &mut tx, &before, &changes).await?;
-    let believed = look == Look::Believed;
-    let writing =
-        Writing { before: &before, changes: &changes, views: &views, new: &new, believed };
+    let writing = Writing { before: &before, changes: &changes, views: &views, new: &new };
     let (script, told) = writing.script()?;
     let (sql, arguments) = script.done(&store.client.schema)?;
     let rows = match &mut tx {

@@ -26,14 +26,12 @@ pub(super) struct Writing<'a> {
     pub(super) views: &'a Views,
     /// The numbers of new rooms.
     pub(super) new: &'a HashMap<RoomId, i64>,
-    /// Whether it was decided on what memory says.
-    pub(super) believed: bool,
 }
 
 /// What is done with rows of rooms, in the order of their numbers.
 struct RoomRows<'a> {
-    /// Those that it was decided on, with their versions.
-    held: Vec<(i64, i64)>,
+    /// Those that it was decided on.
+    held: Vec<&'a RoomRow>,
     /// Those of which nothing is new but the end of the log.
     longer: Vec<(&'a RoomRow, &'a Room)>,
     whole: Vec<(i64, &'a Room)>,
@@ -48,27 +46,25 @@ WITH held AS MATERIALIZED (\
   JOIN $.rooms r ON r.pk = e.pk AND r.version = e.version ORDER BY r.pk FOR NO KEY UPDATE OF r), \
 go AS MATERIALIZED (SELECT 1 FROM held HAVING count(*) = ?)";
 
-/// The same where all that changes of the rooms is how long they are, and no other commit is expected: one
-/// step instead of two. If another has come between, some of it is written, and all undone.
-const HOLD_LONGER: &str = "\
-WITH held AS (UPDATE $.rooms r SET head_seq = e.seq, head_n = e.n, version = r.version + 1 \
-  FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, version, seq, n) \
-  WHERE r.pk = e.pk AND r.version = e.version RETURNING r.pk, r.ctid), \
-go AS MATERIALIZED (SELECT 1 FROM held HAVING count(*) = ?)";
-
 /// The same where it is known where the rows lie. By their numbers, all versions would be gone through that
 /// vacuum may not yet take away, of which there are as many as commits since the oldest transaction
 /// began that is still open, be it the host's.
-const HOLD_LONGER_THERE: &str = "\
-WITH held AS (UPDATE $.rooms r SET head_seq = e.seq, head_n = e.n, version = r.version + 1 \
-  FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[]::tid[]) \
-    AS e (pk, version, seq, n, place) \
-  WHERE r.ctid = e.place AND r.pk + 0 = e.pk AND r.version = e.version RETURNING r.pk, r.ctid), \
+const HOLD_THERE: &str = "\
+WITH held AS MATERIALIZED (\
+  SELECT r.pk FROM unnest(?::bigint[], ?::bigint[], ?::text[]::tid[]) AS e (pk, version, place) \
+  JOIN $.rooms r ON r.ctid = e.place AND r.pk + 0 = e.pk AND r.version = e.version \
+  ORDER BY r.pk FOR NO KEY UPDATE OF r), \
 go AS MATERIALIZED (SELECT 1 FROM held HAVING count(*) = ?)";
 
 const LONGER: &str = "\
 , longer AS (UPDATE $.rooms r SET head_seq = e.seq, head_n = e.n, version = r.version + 1 \
-  FROM go, unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, seq, n) WHERE r.pk = e.pk)";
+  FROM go, unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, seq, n) WHERE r.pk = e.pk \
+  RETURNING r.pk, r.ctid)";
+
+const LONGER_THERE: &str = "\
+, longer AS (UPDATE $.rooms r SET head_seq = e.seq, head_n = e.n, version = r.version + 1 \
+  FROM go, unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::text[]::tid[]) AS e (pk, seq, n, place) \
+  WHERE r.ctid = e.place AND r.pk + 0 = e.pk RETURNING r.pk, r.ctid)";
 
 const ROOMS: &str = "\
 , made AS (INSERT INTO $.rooms AS r (pk, version, id, kind, name, topic, created_at, created_by, keep, \
@@ -148,8 +144,7 @@ pub(super) fn is_stale(error: &sqlx::Error) -> bool {
 }
 
 /// Where the rooms lie now.
-const PLACES: &str = ", (SELECT array_agg(ctid::text ORDER BY pk) FROM held) FROM go";
-const PLACES_CHECKED: &str = "), (SELECT array_agg(ctid::text ORDER BY pk) FROM held) FROM go";
+const PLACES: &str = ", (SELECT array_agg(ctid::text ORDER BY pk) FROM longer)";
 
 /// What must have come of parts of the statement, or else all of it is undone.
 #[derive(Default)]
@@ -161,25 +156,25 @@ impl Checks {
         self.0.push((part, i64::try_from(number).unwrap_or(i64::MAX)));
     }
 
-    /// Ends the statement. It says 1 if it wrote, and 0 if it wrote nothing; and where the rooms lie, if it is
-    /// known. What `has_written` before it was known whether it may fails instead.
-    fn end(self, script: &mut Script, has_written: bool) {
-        let (begin, end) = match (has_written, self.0.is_empty()) {
-            (false, true) => (" SELECT count(*)", ", NULL::text[] FROM go"),
-            (true, true) => (" SELECT 1 / count(*)", PLACES),
-            (false, false) => (
-                " SELECT (CASE WHEN NOT EXISTS (SELECT 1 FROM go) THEN 0 ELSE 1 / (CASE WHEN true",
-                " THEN 1 ELSE 0 END) END)::bigint, NULL::text[]",
-            ),
-            (true, false) => (" SELECT 1 / count(*) FILTER (WHERE true", PLACES_CHECKED),
-        };
-        script.text(begin);
+    /// Ends the statement. It says 1 if it wrote, and 0 if it wrote nothing; and where the rooms lie that are
+    /// `longer` now, if any are.
+    fn end(self, script: &mut Script, longer: bool) {
+        let places = if longer { PLACES } else { ", NULL::text[]" };
+        if self.0.is_empty() {
+            script.text(" SELECT (SELECT count(*) FROM go)");
+            script.text(places);
+            return;
+        }
+        script.text(
+            " SELECT (CASE WHEN NOT EXISTS (SELECT 1 FROM go) THEN 0 ELSE 1 / (CASE WHEN true",
+        );
         for (part, number) in self.0 {
             script.text(" AND (SELECT count(*) FROM ");
             script.text(part);
             script.text(") = ?").bind(number);
         }
-        script.text(end);
+        script.text(" THEN 1 ELSE 0 END) END)::bigint");
+        script.text(places);
     }
 }
 
@@ -221,30 +216,26 @@ impl<'a> Writing<'a> {
         let mut checks = Checks::default();
         let RoomRows { held, longer, whole } = self.room_rows()?;
         let count = i64::try_from(held.len()).map_err(corrupt)?;
-        let at_once = self.believed && longer.len() == held.len() && !longer.is_empty();
-        if at_once {
-            let places: Option<Vec<_>> =
-                longer.iter().map(|(row, _)| row.place.as_deref()).collect();
-            let text = if places.is_some() { HOLD_LONGER_THERE } else { HOLD_LONGER };
+        let there = |row: &&'a RoomRow| row.place.as_deref();
+        let places: Option<Vec<_>> = held.iter().map(there).collect();
+        let text = if places.is_some() { HOLD_THERE } else { HOLD };
+        let args = script.text(text);
+        args.bind(column(&held, |row| row.pk)).bind(column(&held, |row| row.version));
+        if let Some(places) = &places {
+            args.bind(places.clone());
+        }
+        args.bind(count);
+        if !longer.is_empty() {
+            let text = if places.is_some() { LONGER_THERE } else { LONGER };
             let args = script.text(text);
             args.bind(column(&longer, |(row, _)| row.pk));
-            args.bind(column(&longer, |(row, _)| row.version));
             args.bind(column(&longer, |(_, room)| signed(room.head_seq.0)));
             args.bind(column(&longer, |(_, room)| signed(room.head_n)));
-            if let Some(places) = places {
-                args.bind(places);
+            if places.is_some() {
+                args.bind(longer.iter().map(|(row, _)| there(row)).collect::<Vec<_>>());
+                // What changes no version, such as the sweep, may have moved one.
+                checks.rows("longer", longer.len());
             }
-            args.bind(count);
-        } else {
-            let args = script.text(HOLD);
-            args.bind(column(&held, |(pk, _)| *pk)).bind(column(&held, |(_, version)| *version));
-            args.bind(count);
-        }
-        if !at_once && !longer.is_empty() {
-            let args = script.text(LONGER);
-            args.bind(column(&longer, |(row, _)| row.pk));
-            args.bind(column(&longer, |(_, room)| signed(room.head_seq.0)));
-            args.bind(column(&longer, |(_, room)| signed(room.head_n)));
         }
         self.whole_rooms(&mut script, &whole);
         self.members(&mut script, &mut checks)?;
@@ -254,15 +245,14 @@ impl<'a> Writing<'a> {
         self.links(&mut script)?;
         self.blocks(&mut script);
         self.inbox(&mut script, &mut checks);
-        checks.end(&mut script, at_once);
-        let told = longer.into_iter().filter(|_| at_once).map(|(_, room)| &room.id);
-        Ok((script, told.collect()))
+        checks.end(&mut script, !longer.is_empty());
+        Ok((script, longer.into_iter().map(|(_, room)| &room.id).collect()))
     }
 
     fn room_rows(&self) -> Result<RoomRows<'a>, StoreError> {
         let changed: HashSet<_> = self.whole_members().map(|(room, _)| room).collect();
-        let held = self.before.rooms.values().map(|row| (row.pk, row.version));
-        let mut rows = RoomRows { held: held.collect(), longer: Vec::new(), whole: Vec::new() };
+        let held = self.before.rooms.values().collect();
+        let mut rows = RoomRows { held, longer: Vec::new(), whole: Vec::new() };
         for room in self.changes.rooms.values() {
             match self.before.rooms.get(&room.id) {
                 Some(old) if self.before.only_longer(room) => {
@@ -273,7 +263,7 @@ impl<'a> Writing<'a> {
                 _ => rows.whole.push((self.number(&room.id)?, room)),
             }
         }
-        rows.held.sort_unstable();
+        rows.held.sort_unstable_by_key(|row| row.pk);
         rows.longer.sort_unstable_by_key(|(row, _)| row.pk);
         Ok(rows)
     }

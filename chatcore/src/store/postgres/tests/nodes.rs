@@ -233,7 +233,7 @@ async fn nodes_of_this_release_go_on_beside_what_the_next_one_added() {
     }
     run(
         &other,
-        "CREATE TABLE $.later (room bigint); CREATE INDEX later ON $.log (later); \
+        "CREATE TABLE $.later (room bigint); CREATE INDEX log_later ON $.log (later); \
          INSERT INTO $.chatcore_migrations VALUES (1000, '1000_later')",
     )
     .await;
