@@ -915,3 +915,22 @@ async fn moderators_see_what_was_done_and_members_do_not() {
     assert_eq!(server.get(&as_ann, "/rooms/nowhere/audit").await.status, 404);
     assert_eq!(server.get(&as_ann, &format!("/rooms/{room}/audit?limit=0")).await.status, 400);
 }
+
+#[tokio::test]
+async fn room_that_is_muted_counts_in_no_badge() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "public", "name": "general"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    let own = format!("/rooms/{room}/notifications");
+    let none = json!({"level": "none"});
+    assert_eq!(server.call(&as_bob, "PUT", &own, none.clone()).await.status, 403);
+    server.ok(&as_bob, "POST", &format!("/rooms/{room}/enter"), Value::Null).await;
+    assert_eq!(server.call(&as_bob, "PUT", &own, none).await.status, 204);
+    let hello = json!({"client_msg_id": "1", "text": "hello"});
+    server.ok(&as_ann, "POST", &format!("/rooms/{room}/messages"), hello).await;
+    let seen = server.ok(&as_bob, "GET", &format!("/rooms/{room}"), Value::Null).await;
+    assert_eq!((&seen["unread"], &seen["badge"]), (&json!(1), &json!(0)));
+    assert_eq!((&seen["muted"], &seen["notify"]), (&json!(true), &json!({"level": "none"})));
+}

@@ -35,6 +35,8 @@ pub(crate) enum Hint {
     Mark { room: RoomId, user: UserId, marks: Marks },
     /// How someone stands to a room has changed; the store says how they do.
     Membership { room: RoomId, user: UserId },
+    /// What someone wants to be told of in a room has changed; the store says what it is.
+    Notify { room: RoomId, user: UserId },
     /// A session has ended.
     Ended { user: UserId, session: SessionId },
     /// Who is there, and how many listen, on the node that says it: all of it, each time.
@@ -109,6 +111,7 @@ impl Hint {
             Self::Signal(_) => "signal",
             Self::Mark { .. } => "mark",
             Self::Membership { .. } => "membership",
+            Self::Notify { .. } => "notify",
             Self::Ended { .. } => "ended",
             Self::Present { .. } => "present",
             Self::WhoIsThere { .. } => "who",
@@ -145,7 +148,7 @@ impl Hint {
                 (frame.room, frame.user) = (Some(room.clone()), Some(user.clone()));
                 frame.marks = Some(*marks);
             }
-            Self::Membership { room, user } => {
+            Self::Membership { room, user } | Self::Notify { room, user } => {
                 (frame.room, frame.user) = (Some(room.clone()), Some(user.clone()));
             }
             Self::Ended { user, session } => {
@@ -186,6 +189,7 @@ impl Hint {
             }
             "mark" => Self::Mark { room: room?, user: user?, marks: frame.marks? },
             "membership" => Self::Membership { room: room?, user: user? },
+            "notify" => Self::Notify { room: room?, user: user? },
             "ended" => Self::Ended { user: user?, session: frame.session? },
             "present" => {
                 let (users, audience) = (frame.users?, frame.audience?);

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::hub::Membership;
 use crate::id::{Epoch, RoomId, Seq, UserId};
 use crate::log::is_zero;
-use crate::room::{Marks, Member, Role, Room, RoomKind, Standing};
+use crate::room::{Marks, Member, NotifyLevel, NotifySetting, Role, Room, RoomKind, Standing};
 
 /// A room, as one user sees it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,18 +58,43 @@ pub struct RoomSummary {
     /// How many of them mention the user; 100 also for more.
     #[serde(default)]
     pub mentions: u64,
+    /// What the user wants to be told of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub notify: NotifySetting,
+    /// The user wants to be told of nothing now: what is unread here counts in no sum.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub muted: bool,
+    /// What a badge is to show, as the user wants it: messages that are not read, those of them that
+    /// mention the user, or 0.
+    #[serde(default)]
+    pub badge: u64,
 }
 
 impl RoomSummary {
-    pub(in crate::chat) fn new(room: Room, member: Option<&Member>, epoch: &Epoch) -> Self {
+    pub(in crate::chat) fn new(
+        room: Room,
+        member: Option<&Member>,
+        epoch: &Epoch,
+        now: Timestamp,
+    ) -> Self {
         let inside = member.filter(|m| m.joined());
+        let unread = inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n));
+        // Those that are too old to be read count no more.
+        let mentions = inside
+            .map_or(0, |m| m.mentions.iter().filter(|seq| **seq > room.floor_seq).count() as u64);
+        let notify = inside.map(|m| m.notify).unwrap_or_default();
+        let level = notify.level_at(now);
         let marks = inside.map(|m| m.marks).unwrap_or_default();
         Self {
-            unread: inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n)),
-            // Those that are too old to be read count no more.
-            mentions: inside.map_or(0, |m| {
-                m.mentions.iter().filter(|seq| **seq > room.floor_seq).count() as u64
-            }),
+            unread,
+            mentions,
+            notify,
+            muted: level == NotifyLevel::None,
+            badge: match level {
+                NotifyLevel::All => unread,
+                NotifyLevel::Mentions => mentions,
+                NotifyLevel::None => 0,
+            },
             room: room.id,
             kind: room.kind,
             name: room.name,
@@ -102,6 +127,10 @@ impl From<Standing> for Membership {
             Standing::Banned { .. } => Self::Banned,
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A member of a room.

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::lane::Lane;
 use super::{Hub, lock};
 use crate::id::{RoomId, SessionId, UserId};
-use crate::room::Marks;
+use crate::room::{Marks, NotifySetting};
 
 /// Notices that wait for one connection. Beyond it signals are dropped and marks replaced; when
 /// nothing can be dropped the connection is closed as too slow.
@@ -68,6 +68,13 @@ pub enum Notice {
     },
     /// A signal.
     Signal(Signal),
+    /// What the user wants to be told of.
+    Notify {
+        /// In which room.
+        room: RoomId,
+        /// What.
+        notify: NotifySetting,
+    },
     /// The user has blocked someone, or does so no more.
     Block {
         /// Whom.
@@ -250,6 +257,7 @@ fn supersedes(new: &Notice, old: &Notice) -> bool {
             new.room == old.room && new.user == old.user && new.kind == old.kind
         }
         (Notice::Block { user, .. }, Notice::Block { user: old, .. }) => user == old,
+        (Notice::Notify { room, .. }, Notice::Notify { room: old, .. }) => room == old,
         _ => false,
     }
 }

@@ -66,6 +66,9 @@ fn summary(name: &str, head: u64, read: u64) -> RoomSummary {
         mentions: 0,
         slow_mode: 0,
         pins: 0,
+        notify: Default::default(),
+        muted: false,
+        badge: head - read,
         retention: 0,
     }
 }

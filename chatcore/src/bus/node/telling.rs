@@ -47,6 +47,12 @@ impl Node {
         self.say(Topic::People(shard(user)), hint);
     }
 
+    /// Tells what a member wants to be told of, to their own devices.
+    pub(crate) fn notify_set(&self, room: &RoomId, user: &UserId) {
+        let (room, topic) = (room.clone(), Topic::People(shard(user)));
+        self.say(topic, Hint::Notify { room, user: user.clone() });
+    }
+
     /// Passes a signal on.
     pub(crate) fn signal(&self, signal: Signal) {
         self.say(Topic::Room(signal.room.clone()), Hint::Signal(signal));

@@ -49,7 +49,7 @@ pub enum Answer {
     Subscribed(Subscribed),
     /// To `auth`.
     Renewed(TokenRenewed),
-    /// To `unsubscribe`, `mark_read`, `block` and `unblock`: nothing more to say.
+    /// To `unsubscribe`, `mark_read`, `notify`, `block` and `unblock`: nothing more to say.
     Done {},
 }
 

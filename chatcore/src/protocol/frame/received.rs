@@ -113,7 +113,8 @@ impl Received {
 }
 
 /// The ops of [`ServerFrame`].
-const OPS: [&str; 12] = [
+const OPS: [&str; 13] = [
+    "notify",
     "block",
     "welcome",
     "result",

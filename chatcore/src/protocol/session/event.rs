@@ -8,8 +8,8 @@ use crate::id::{DeviceId, Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Cursor;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::{
-    Answer, BlockFrame, GapReason, MarkFrame, MarkState, Request, ServerFrame, Signal, SignalFrame,
-    Token,
+    Answer, BlockFrame, GapReason, MarkFrame, MarkState, NotifyFrame, Request, ServerFrame, Signal,
+    SignalFrame, Token,
 };
 
 /// What is to be done next.
@@ -168,6 +168,8 @@ pub enum Notice {
     Signal(SignalFrame),
     /// The client has blocked someone, or does so no more.
     Block(BlockFrame),
+    /// What the client's user wants to be told of.
+    Notify(NotifyFrame),
     /// A subscription cannot go on where it was.
     Lost {
         /// Which.

@@ -260,7 +260,8 @@ impl Session {
                 self.send(ServerFrame::Signal(signal));
             }
             Notice::Block(block) if self.is_open() => self.send(ServerFrame::Block(block)),
-            Notice::Mark(_) | Notice::Signal(_) | Notice::Block(_) => {}
+            Notice::Notify(notify) if self.is_open() => self.send(ServerFrame::Notify(notify)),
+            Notice::Mark(_) | Notice::Signal(_) | Notice::Block(_) | Notice::Notify(_) => {}
             Notice::Lost { slot, epoch, head_seq, reason } => {
                 self.gap(slot, epoch, head_seq, reason);
             }

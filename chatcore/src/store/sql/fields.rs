@@ -84,6 +84,8 @@ macro_rules! fields {
                     self.take()?,
                     self.take()?,
                     self.take()?,
+                    self.take()?,
+                    self.take()?,
                 ))
             }
 

@@ -5,7 +5,10 @@ use crate::account::{NameKind, Purpose};
 use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, InviteLinkId, RoomId, Seq, UserId};
 use crate::log::{Body, Entry};
-use crate::room::{InviteHash, InviteLink, Marks, Member, Role, Room, RoomKind, Standing};
+use crate::room::{
+    InviteHash, InviteLink, Marks, Member, NotifyLevel, NotifySetting, Role, Room, RoomKind,
+    Standing,
+};
 use crate::store::{HookCursor, StoreError};
 
 /// The columns of [`Fields::room`], of a table or alias `r`.
@@ -20,7 +23,8 @@ macro_rules! room_columns {
 macro_rules! member_columns {
     () => {
         "m.user, m.standing, m.banned_until, m.role, m.muted_until, m.entered_seq, m.read_seq, \
-         m.read_n, m.delivered_seq, m.mentions, m.spoke_at, m.barred"
+         m.read_n, m.delivered_seq, m.mentions, m.spoke_at, m.barred, m.notify, \
+         m.snooze_until"
     };
 }
 /// The columns of [`Fields::entry`], of `l`.
@@ -95,11 +99,13 @@ pub(in crate::store) type MemberCells = (
     Option<String>,
     Option<i64>,
     i64,
+    i64,
+    Option<i64>,
 );
 
 pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreError> {
     let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, ..) = cells;
-    let (.., delivered, mentions, spoke_at, barred) = cells;
+    let (.., delivered, mentions, spoke_at, barred, notify, snooze_until) = cells;
     Ok(Member {
         user: UserId::parse(&user).map_err(corrupt)?,
         standing: standing_from(standing, until.map(Timestamp))?,
@@ -117,6 +123,10 @@ pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreE
         },
         spoke_at: spoke_at.map(Timestamp),
         barred: barred != 0,
+        notify: NotifySetting {
+            level: level_from(notify)?,
+            snooze_until: snooze_until.map(Timestamp),
+        },
     })
 }
 
@@ -231,6 +241,23 @@ fn standing_from(number: i64, until: Option<Timestamp>) -> Result<Standing, Stor
         4 => Ok(Standing::Kicked),
         5 => Ok(Standing::Banned { until }),
         _ => Err(corrupt("an unknown standing")),
+    }
+}
+
+pub(in crate::store) fn level_number(level: NotifyLevel) -> i64 {
+    match level {
+        NotifyLevel::All => 0,
+        NotifyLevel::Mentions => 1,
+        NotifyLevel::None => 2,
+    }
+}
+
+fn level_from(number: i64) -> Result<NotifyLevel, StoreError> {
+    match number {
+        0 => Ok(NotifyLevel::All),
+        1 => Ok(NotifyLevel::Mentions),
+        2 => Ok(NotifyLevel::None),
+        _ => Err(corrupt("an unknown level")),
     }
 }
 

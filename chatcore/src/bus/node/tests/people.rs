@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::{Closing, Membership, Notice, Subscription};
-use crate::room::Marks;
+use crate::room::{Marks, NotifyLevel, NotifySetting};
 
 async fn register(chat: &Chat, handle: &str) -> SignedIn {
     let account = NewAccount::handle(handle, "correct horse battery");
@@ -122,6 +122,26 @@ async fn ones_own_devices_hear_of_ones_ways_and_marks_on_every_node() {
     nodes.chats[0].as_user(&user("ann")).member(&room, &user("ben"), kick).await.expect("kicked");
     settle().await;
     assert_eq!(told(&phone), [membership(Membership::Kicked)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ones_own_devices_hear_what_one_wants_to_be_told_of_on_every_node() {
+    let nodes = Nodes::start(2, MemoryBus::default()).await;
+    let room = nodes.room(&["ann", "ben"]).await;
+    let phone = nodes.chats[1].hub().connect(user("ben"), None);
+    let other = nodes.chats[1].hub().connect(user("ann"), None);
+    settle().await;
+    let ben = nodes.chats[0].as_user(&user("ben"));
+    for level in [NotifyLevel::Mentions, NotifyLevel::None, NotifyLevel::All] {
+        let notify = NotifySetting { level, snooze_until: None };
+        ben.notify(&room, notify).await.expect("set");
+        settle().await;
+        assert_eq!(told(&phone), [Notice::Notify { room: room.clone(), notify }]);
+        ben.notify(&room, notify).await.expect("as it is");
+        settle().await;
+        assert_eq!(told(&phone), [], "that is no news");
+    }
+    assert_eq!(told(&other), [], "it is nobody else's matter");
 }
 
 /// A client that listens to a room, as a member of it.

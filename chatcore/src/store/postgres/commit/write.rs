@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::postgres::error::{corrupt, has_code};
 use crate::store::postgres::rows::signed;
 use crate::store::sql::cache::Written;
-use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
+use crate::store::sql::rows::{hex, kind_number, level_number, role_number, standing_number};
 use crate::store::sql::runs::{Runs, Stretch};
 use crate::store::sql::views::{Before, RoomRow};
 
@@ -90,15 +90,18 @@ const ROOMS: &str = "\
 /// Marks are no part of a room's version: others may have moved them on.
 const MEMBERS: &str = "\
 , stood AS (INSERT INTO $.members AS m (room, \"user\", standing, banned_until, role, muted_until, \
-    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at, barred) \
+    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at, barred, notify, \
+    snooze_until) \
   SELECT e.* FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]) AS e \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[], \
+    ?::bigint[], ?::bigint[]) AS e \
   ON CONFLICT (room, \"user\") DO UPDATE SET standing = excluded.standing, \
     banned_until = excluded.banned_until, role = excluded.role, muted_until = excluded.muted_until, \
     entered_seq = excluded.entered_seq, read_seq = greatest(m.read_seq, excluded.read_seq), \
     read_n = greatest(m.read_n, excluded.read_n), \
     delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq), \
-    mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred)";
+    mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred, \
+    notify = excluded.notify, snooze_until = excluded.snooze_until)";
 
 const MARKS: &str = "\
 , marks AS (UPDATE $.members m SET read_seq = e.read, read_n = e.n, delivered_seq = e.delivered \
@@ -337,6 +340,10 @@ impl<'a> Writing<'a> {
             args.bind(mentions);
             args.bind(column(&whole, |(_, member)| member.spoke_at.map(|at| at.0)));
             args.bind(column(&whole, |(_, member)| i64::from(member.barred)));
+            args.bind(column(&whole, |(_, member)| level_number(member.notify.level)));
+            args.bind(column(&whole, |(_, member)| {
+                member.notify.snooze_until.map(|until| until.0)
+            }));
         }
         if !marks.is_empty() {
             checks.rows("marks", marks.len());

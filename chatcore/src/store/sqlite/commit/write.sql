@@ -23,15 +23,18 @@ CREATE TEMP TRIGGER rooms_written_at_once INSTEAD OF INSERT ON rooms_written BEG
       retention = excluded.retention;
 
     INSERT INTO members (room, user, standing, banned_until, role, muted_until, entered_seq,
-                         read_seq, read_n, delivered_seq, mentions, spoke_at, barred)
+                         read_seq, read_n, delivered_seq, mentions, spoke_at, barred,
+                         notify, snooze_until)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-           value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+           value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
+           value ->> 13, value ->> 14
     FROM jsonb_each(NEW.members) WHERE true
     ON CONFLICT (room, user) DO UPDATE SET
       standing = excluded.standing, banned_until = excluded.banned_until, role = excluded.role,
       muted_until = excluded.muted_until, entered_seq = excluded.entered_seq,
       read_seq = excluded.read_seq, read_n = excluded.read_n, delivered_seq = excluded.delivered_seq,
-      mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred;
+      mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred,
+      notify = excluded.notify, snooze_until = excluded.snooze_until;
 
     INSERT INTO user_counts (user, joined)
     SELECT value ->> 0, value ->> 1 FROM jsonb_each(NEW.user_counts) WHERE true
