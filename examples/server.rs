@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use chatcore::Chat;
 use chatcore::account::{AccountSettings, LoginName, RateLimits, Secret};
-use chatcore::attachment::AttachmentLimits;
 use chatcore::attachment::blobs::{BlobStore, FileBlobs};
+use chatcore::attachment::{AttachmentLimits, Thumbnails};
 use chatcore::chat::ChatBuilder;
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
@@ -64,6 +64,17 @@ struct Options {
     #[arg(long, env = "CHATCORE_MAX_FILE", default_value = "20", value_name = "MIB",
           value_parser = clap::value_parser!(u64).range(1..=10_240))]
     max_file: u64,
+
+    /// Make small pictures of the images that are uploaded; one that is being made may take 192 MiB of
+    /// memory, and two are made at once.
+    #[arg(
+        long,
+        env = "CHATCORE_THUMBNAILS",
+        value_enum,
+        default_value = "on",
+        value_name = "ON|OFF"
+    )]
+    thumbnails: Switch,
 
     /// How nodes over one store tell each other what happens: with one node, `local:`; with several over
     /// PostgreSQL and `--features nats`, `nats://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`
@@ -412,6 +423,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         .secret(secret(&under("secret"))?)
         .account_settings(accounts)
         .attachment_limits(files)
+        .thumbnails((options.thumbnails == Switch::On).then(Thumbnails::default))
         .limits(limits)
         .build()
         .await?;

@@ -36,6 +36,8 @@ pub struct ChatBuilder {
     secret: Option<Secret>,
     accounts: AccountSettings,
     attachments: AttachmentLimits,
+    #[cfg(feature = "thumbnails")]
+    thumbnails: Option<crate::attachment::Thumbnails>,
     authenticator: Option<Arc<dyn Authenticator>>,
     directory: Option<Arc<dyn Directory>>,
     limits: Limits,
@@ -55,6 +57,8 @@ impl ChatBuilder {
             secret: None,
             accounts: AccountSettings::default(),
             attachments: AttachmentLimits::default(),
+            #[cfg(feature = "thumbnails")]
+            thumbnails: None,
             authenticator: None,
             directory: None,
             limits: Limits::default(),
@@ -105,6 +109,17 @@ impl ChatBuilder {
     #[must_use]
     pub fn attachment_limits(mut self, limits: AttachmentLimits) -> Self {
         self.attachments = limits;
+        self
+    }
+
+    /// Makes thumbnails of images that are uploaded. Default: there are none.
+    #[cfg(feature = "thumbnails")]
+    #[must_use]
+    pub fn thumbnails(
+        mut self,
+        thumbnails: impl Into<Option<crate::attachment::Thumbnails>>,
+    ) -> Self {
+        self.thumbnails = thumbnails.into();
         self
     }
 
@@ -209,6 +224,8 @@ impl ChatBuilder {
             .with_limits(self.attachments)
             .with_clock(Arc::clone(&clock))
             .with_random(Arc::clone(&random));
+        #[cfg(feature = "thumbnails")]
+        let attachments = attachments.with_thumbnails(self.thumbnails);
         let news = Arc::new(Notify::new());
         let to_erase = Arc::new(Notify::new());
         let (committer, writing) = Committer::start(

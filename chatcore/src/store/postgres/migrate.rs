@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0021_erasures",
         "0022_retention",
         "0023_oversight",
+        "0024_thumbnails",
     ]
 );
 

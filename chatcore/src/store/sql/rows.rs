@@ -4,7 +4,7 @@ use super::corrupt;
 use crate::account::{NameKind, Purpose};
 use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, InviteLinkId, RoomId, Seq, UserId};
-use crate::log::{Body, Entry};
+use crate::log::{Body, Entry, Thumbnail};
 use crate::room::{
     InviteHash, InviteLink, Marks, Member, NotifyLevel, NotifySetting, Role, Room, RoomKind,
     Standing,
@@ -242,6 +242,19 @@ fn standing_from(number: i64, until: Option<Timestamp>) -> Result<Standing, Stor
         5 => Ok(Standing::Banned { until }),
         _ => Err(corrupt("an unknown standing")),
     }
+}
+
+/// A thumbnail as it is kept: JSON.
+pub(in crate::store) fn thumbnail_text(
+    thumbnail: Option<&Thumbnail>,
+) -> Result<Option<String>, StoreError> {
+    thumbnail.map(serde_json::to_string).transpose().map_err(corrupt)
+}
+
+pub(in crate::store) fn thumbnail_from(
+    text: Option<&str>,
+) -> Result<Option<Thumbnail>, StoreError> {
+    text.map(serde_json::from_str).transpose().map_err(corrupt)
 }
 
 pub(in crate::store) fn level_number(level: NotifyLevel) -> i64 {

@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations!(
         "0021_erasures",
         "0022_retention",
         "0023_oversight",
+        "0024_thumbnails",
     ]
 );
 
