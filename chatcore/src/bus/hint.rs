@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::hub::Signal;
+use crate::hub::{Said, Signal};
 use crate::id::{Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Entry;
 use crate::room::Marks;
@@ -39,8 +39,8 @@ pub(crate) enum Hint {
     Notify { room: RoomId, user: UserId },
     /// A session has ended.
     Ended { user: UserId, session: SessionId },
-    /// Who is there, and how many listen, on the node that says it: all of it, each time.
-    Present { room: RoomId, users: Vec<UserId>, audience: usize },
+    /// Who is there, or how many, and how many listen, on the node that says it: all of it, each time.
+    Present { room: RoomId, said: Said },
     /// The node that says it is there.
     Alive,
     /// Somebody who begins to listen asks who is there.
@@ -76,6 +76,8 @@ struct Frame<'a> {
     users: Option<Vec<UserId>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    online: Option<u64>,
 }
 
 /// Who says something.
@@ -133,6 +135,7 @@ impl Hint {
             ttl_ms: None,
             users: None,
             audience: None,
+            online: None,
         };
         match self {
             Self::Entries { room, last, .. } => {
@@ -154,9 +157,9 @@ impl Hint {
             Self::Ended { user, session } => {
                 (frame.user, frame.session) = (Some(user.clone()), Some(session.clone()));
             }
-            Self::Present { room, users, audience } => {
-                (frame.room, frame.users) = (Some(room.clone()), Some(users.clone()));
-                frame.audience = Some(*audience);
+            Self::Present { room, said } => {
+                (frame.room, frame.users) = (Some(room.clone()), Some(said.users.clone()));
+                (frame.audience, frame.online) = (Some(said.audience), Some(said.online));
             }
             Self::Alive => {}
         }
@@ -193,7 +196,9 @@ impl Hint {
             "ended" => Self::Ended { user: user?, session: frame.session? },
             "present" => {
                 let (users, audience) = (frame.users?, frame.audience?);
-                Self::Present { room: room?, users, audience }
+                // The release before this one names those who are there, and no number.
+                let online = frame.online.unwrap_or(users.len() as u64);
+                Self::Present { room: room?, said: Said { users, online, audience } }
             }
             "alive" => Self::Alive,
             "who" => Self::WhoIsThere { room: room? },

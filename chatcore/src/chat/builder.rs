@@ -188,8 +188,10 @@ impl ChatBuilder {
             hub.share(Arc::clone(&calls));
         }
         let hub = Arc::new(hub);
+        let counting = tokio::spawn(Hub::count_crowds(Arc::downgrade(&hub))).abort_handle();
         let fan_out = (0..hub.workers())
             .map(|worker| tokio::spawn(Arc::clone(&hub).fan_out(worker)).abort_handle())
+            .chain([counting])
             .collect();
         let limits = Arc::new(self.limits);
         let accounts = Accounts::new(

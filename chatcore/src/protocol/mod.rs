@@ -62,6 +62,7 @@
 //! | `result` `{id, …}` · `error` `{id?, code, message, field?, retry_after_ms?}` | |
 //! | `event` `{room, epoch, seq, kind, user, ts, n?, client_msg_id?, …}` | an [`Entry`](crate::log::Entry) |
 //! | `signal` `{room, kind, user, on, ttl_ms}` · `mark` `{room, user, read_seq, delivered_seq}` | |
+//! | `online` `{room, count}` | how many members are in a room in which many listen |
 //! | `notify` `{room, level, snooze_until?}` | to all connections of who wants it so |
 //! | `block` `{user, on}` | to all connections of who blocks |
 //! | `membership` `{room, state}` | to all connections of the user concerned |
@@ -108,7 +109,8 @@
 //!
 //! **Presence.** The result names the members who are there; from then on a `signal` of the kind
 //! `presence` tells who comes (`on`) and goes, a person with several devices once. In rooms in which
-//! many listen nobody is named. Like all signals these may be lost: the next result is right again.
+//! many listen nobody is named, and `online` tells how many are there: at most every 5 s if that has changed by a
+//! hundredth, every minute if it has changed at all. Like all signals these may be lost: the next result is right again.
 //!
 //! **Window.** At most `limits.window` events of a room are on their way: a client acks about every
 //! half of it. Who does not is sent no more of that room, and, once what is due has left the

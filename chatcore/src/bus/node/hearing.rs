@@ -40,9 +40,7 @@ impl Node {
                 self.parts.accounts.ended_elsewhere(&session);
                 hub.revoke(&user, &session);
             }
-            Hint::Present { room, users, audience } => {
-                hub.present_elsewhere(&room, &from.node, users, audience);
-            }
+            Hint::Present { room, said } => hub.present_elsewhere(&room, &from.node, said),
             // That was noted before.
             Hint::Alive => {}
             Hint::WhoIsThere { room } => {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{LARGEST, Node, count, guarded};
 use crate::bus::Topic;
 use crate::bus::hint::Hint;
-use crate::hub::{Live, MARKS_AUDIENCE, Signal, is_move, shard};
+use crate::hub::{Live, MARKS_AUDIENCE, Said, Signal, is_move, shard};
 use crate::id::{RoomId, SessionId, UserId};
 use crate::log::Entry;
 use crate::room::Marks;
@@ -66,8 +66,10 @@ impl Node {
 
     /// Tells who is in a room here: those who listen elsewhere are to see them.
     pub(super) fn tell_presence(&self, room: &RoomId) {
-        let (users, audience) = (self.parts.hub.present_here(room), self.parts.hub.audience(room));
-        let hint = Hint::Present { room: room.clone(), users, audience };
+        let hub = &self.parts.hub;
+        let (users, online) = (hub.present_here(room), hub.online_here(room));
+        let said = Said { users, online, audience: hub.audience(room) };
+        let hint = Hint::Present { room: room.clone(), said };
         self.say(Topic::Room(room.clone()), hint);
     }
 

@@ -212,6 +212,9 @@ pub struct Subscribed {
     /// Members who are there now, the caller included; signals of the kind `presence` tell of those
     /// who come and go. In a room in which many listen: nobody.
     pub presence: Vec<UserId>,
+    /// How many members are there now; where nobody is named, `online` frames tell how that changes.
+    #[serde(default)]
+    pub online: u64,
 }
 
 /// How far one member has come.

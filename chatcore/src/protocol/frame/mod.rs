@@ -22,8 +22,8 @@ pub use request::{
 };
 pub use server::{
     AuthExpiring, BlockFrame, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame,
-    MembershipFrame, NotifyFrame, Pong, Resumed, ServerFrame, SignalFrame, StreamFrame,
-    TicketFrame, Welcome,
+    MembershipFrame, NotifyFrame, OnlineFrame, Pong, Resumed, ServerFrame, SignalFrame,
+    StreamFrame, TicketFrame, Welcome,
 };
 
 use crate::id::Seq;

@@ -113,7 +113,8 @@ impl Received {
 }
 
 /// The ops of [`ServerFrame`].
-const OPS: [&str; 13] = [
+const OPS: [&str; 14] = [
+    "online",
     "notify",
     "block",
     "welcome",

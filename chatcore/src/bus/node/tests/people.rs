@@ -211,6 +211,35 @@ async fn who_is_there_is_known_on_every_node() {
     assert_eq!(here.present(), [user("ann")]);
 }
 
+/// Whom a crowd is told of does not depend on where they are: each node says how many are there on it.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_is_counted_over_all_nodes() {
+    let nodes = Nodes::start(2, MemoryBus::default()).await;
+    let names: Vec<String> = (0..150).map(|n| format!("user{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let room = nodes.room(&names).await;
+    let mut crowd = Vec::new();
+    for (n, name) in names.iter().enumerate() {
+        crowd.push(comes(&nodes.chats[usize::from(n >= 75)], name, &room).await);
+    }
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let last = |listener: &Listener| {
+        told(listener).into_iter().rev().find_map(|notice| match notice {
+            Notice::Online { count, .. } => Some(count),
+            _ => None,
+        })
+    };
+    for (listener, subscription) in [&crowd[0], &crowd[149]] {
+        assert_eq!(last(listener), Some(150));
+        assert_eq!((subscription.online(), subscription.present().len()), (150, 0));
+    }
+    crowd.drain(100..140);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    for (listener, subscription) in [&crowd[0], &crowd[109]] {
+        assert_eq!((last(listener), subscription.online()), (Some(110), 110));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_was_on_a_node_that_is_gone_is_gone_with_it() {
     let mut nodes = Nodes::start(2, MemoryBus::default()).await;

@@ -50,6 +50,7 @@ fn subscribed() -> Subscribed {
         floor_seq: Seq(0),
         marks: vec![mark],
         presence: vec![user()],
+        online: 1,
     }
 }
 
@@ -202,6 +203,7 @@ fn frames() -> Vec<ServerFrame> {
         ServerFrame::Ticket(TicketFrame { ticket: Token::new("once") }),
         ServerFrame::Pong(Pong { ts: Timestamp(9) }),
         ServerFrame::Block(BlockFrame { user: user(), on: true }),
+        ServerFrame::Online(OnlineFrame { room: room(), count: 9_981 }),
         ServerFrame::Notify(NotifyFrame {
             room: room(),
             level: NotifyLevel::None,
