@@ -37,6 +37,8 @@ pub(crate) enum Hint {
     Membership { room: RoomId, user: UserId },
     /// What someone wants to be told of in a room has changed; the store says what it is.
     Notify { room: RoomId, user: UserId },
+    /// Someone blocks another, or does so no more. The room is that of the two.
+    Block { room: RoomId, user: UserId, other: UserId, on: bool },
     /// A session has ended.
     Ended { user: UserId, session: SessionId },
     /// Who is there, or how many, and how many listen, on the node that says it: all of it, each time.
@@ -78,6 +80,8 @@ struct Frame<'a> {
     audience: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     online: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    other: Option<UserId>,
 }
 
 /// Who says something.
@@ -113,6 +117,7 @@ impl Hint {
             Self::Signal(_) => "signal",
             Self::Mark { .. } => "mark",
             Self::Membership { .. } => "membership",
+            Self::Block { .. } => "block",
             Self::Notify { .. } => "notify",
             Self::Ended { .. } => "ended",
             Self::Present { .. } => "present",
@@ -136,6 +141,7 @@ impl Hint {
             users: None,
             audience: None,
             online: None,
+            other: None,
         };
         match self {
             Self::Entries { room, last, .. } => {
@@ -153,6 +159,10 @@ impl Hint {
             }
             Self::Membership { room, user } | Self::Notify { room, user } => {
                 (frame.room, frame.user) = (Some(room.clone()), Some(user.clone()));
+            }
+            Self::Block { room, user, other, on } => {
+                (frame.room, frame.user) = (Some(room.clone()), Some(user.clone()));
+                (frame.other, frame.on) = (Some(other.clone()), Some(*on));
             }
             Self::Ended { user, session } => {
                 (frame.user, frame.session) = (Some(user.clone()), Some(session.clone()));
@@ -192,6 +202,7 @@ impl Hint {
             }
             "mark" => Self::Mark { room: room?, user: user?, marks: frame.marks? },
             "membership" => Self::Membership { room: room?, user: user? },
+            "block" => Self::Block { room: room?, user: user?, other: frame.other?, on: frame.on? },
             "notify" => Self::Notify { room: room?, user: user? },
             "ended" => Self::Ended { user: user?, session: frame.session? },
             "present" => {

@@ -47,13 +47,16 @@ pub struct RoomSummary {
     pub head_n: u64,
     /// Entries up to here are gone.
     pub floor_seq: Seq,
+    /// The messages up to there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub floor_n: u64,
     /// How far the user has read.
     pub read_seq: Seq,
     /// The messages up to there.
     pub read_n: u64,
     /// The last entry that reached one of the user's devices.
     pub delivered_seq: Seq,
-    /// Messages that the user, a member, has not read.
+    /// Messages that the user, a member, has not read, those left out that are gone.
     pub unread: u64,
     /// How many of them mention the user; 100 also for more.
     #[serde(default)]
@@ -78,7 +81,8 @@ impl RoomSummary {
         now: Timestamp,
     ) -> Self {
         let inside = member.filter(|m| m.joined());
-        let unread = inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n));
+        let unread =
+            inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n.max(room.floor_n)));
         // Those that are too old to be read count no more.
         let mentions = inside
             .map_or(0, |m| m.mentions.iter().filter(|seq| **seq > room.floor_seq).count() as u64);
@@ -110,6 +114,7 @@ impl RoomSummary {
             head_seq: room.head_seq,
             head_n: room.head_n,
             floor_seq: room.floor_seq,
+            floor_n: room.floor_n,
             read_seq: marks.read_seq,
             read_n: marks.read_n,
             delivered_seq: marks.delivered_seq,

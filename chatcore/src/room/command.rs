@@ -501,7 +501,8 @@ impl Command {
                 needs.members.push(target.clone());
                 needs.blocks.extend(actor.map(|actor| (actor, target.clone(), true)));
             }
-            Action::Update(_) | Action::Expire { .. } | Action::Notify(_) => {}
+            Action::Update(_) | Action::Notify(_) => {}
+            Action::Expire { upto, .. } => needs.n_at = Some(*upto),
             Action::Mark { read, .. } => needs.n_at = *read,
         }
         needs

@@ -73,6 +73,8 @@ pub struct Room {
     pub head_n: u64,
     /// The oldest entry that is still there is the one after this.
     pub floor_seq: Seq,
+    /// The messages up to there: they count as unread no more.
+    pub floor_n: u64,
     /// How many are in it.
     pub members: u32,
     /// How many of them own it.

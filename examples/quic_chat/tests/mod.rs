@@ -59,6 +59,7 @@ fn summary(name: &str, head: u64, read: u64) -> RoomSummary {
         head_seq: Seq(head),
         head_n: head,
         floor_seq: Seq(0),
+        floor_n: 0,
         read_seq: Seq(read),
         read_n: read,
         delivered_seq: Seq(read),

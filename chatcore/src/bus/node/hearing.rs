@@ -36,6 +36,10 @@ impl Node {
             },
             Hint::Membership { room, user } => self.moved(&room, &user).await,
             Hint::Notify { room, user } => self.set_elsewhere(&room, &user).await,
+            Hint::Block { room, user, other, on } => match topic {
+                Topic::Room(_) => hub.bar(&room, &other, on),
+                _ => hub.notify(&user, &Notice::Block { user: other, on }),
+            },
             Hint::Ended { user, session } => {
                 self.parts.accounts.ended_elsewhere(&session);
                 hub.revoke(&user, &session);
@@ -107,13 +111,17 @@ fn belongs(hint: &Hint, topic: &Topic) -> bool {
             Hint::Entries { room, .. }
             | Hint::Deleted { room }
             | Hint::Mark { room, .. }
+            | Hint::Block { room, .. }
             | Hint::Present { room, .. }
             | Hint::WhoIsThere { room },
             Topic::Room(of),
         ) => room == of,
         (Hint::Signal(signal), Topic::Room(of)) => signal.room == *of,
         (
-            Hint::Mark { user, .. } | Hint::Membership { user, .. } | Hint::Notify { user, .. },
+            Hint::Mark { user, .. }
+            | Hint::Membership { user, .. }
+            | Hint::Block { user, .. }
+            | Hint::Notify { user, .. },
             Topic::People(part),
         ) => shard(user) == *part,
         (Hint::Ended { .. } | Hint::Alive, Topic::Sessions) => true,

@@ -47,6 +47,17 @@ impl Node {
         self.say(Topic::People(shard(user)), hint);
     }
 
+    /// Tells that someone blocks another, or does so no more: to their own devices, and where the other
+    /// one listens to the room of the two.
+    pub(crate) fn blocked(&self, user: &UserId, other: &UserId, on: bool) {
+        let room = RoomId::direct(user, other);
+        let (user, other) = (user.clone(), other.clone());
+        let (rooms, people) = (Topic::Room(room.clone()), Topic::People(shard(&user)));
+        let hint = Hint::Block { room, user, other, on };
+        self.say(rooms, hint.clone());
+        self.say(people, hint);
+    }
+
     /// Tells what a member wants to be told of, to their own devices.
     pub(crate) fn notify_set(&self, room: &RoomId, user: &UserId) {
         let (room, topic) = (room.clone(), Topic::People(shard(user)));

@@ -236,6 +236,9 @@ impl Teller {
             }
         }
         for (user, other, on) in blocks {
+            if let Some(node) = node {
+                node.blocked(&user, &other, on);
+            }
             hub.bar(&RoomId::direct(&user, &other), &other, on);
             hub.notify(&user, &Notice::Block { user: other, on });
         }

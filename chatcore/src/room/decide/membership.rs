@@ -29,6 +29,7 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
         head_seq: case.view.room.as_ref().map_or(Seq::START, |r| r.head_seq),
         head_n: case.view.room.as_ref().map_or(0, |r| r.head_n),
         floor_seq: case.view.room.as_ref().map_or(Seq::START, |r| r.head_seq),
+        floor_n: case.view.room.as_ref().map_or(0, |r| r.head_n),
         members: 0,
         owners: 0,
         pins: 0,

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = migrations!(
         "0022_retention",
         "0023_oversight",
         "0024_thumbnails",
+        "0025_floor",
     ]
 );
 

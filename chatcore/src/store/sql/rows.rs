@@ -16,7 +16,7 @@ macro_rules! room_columns {
     () => {
         "r.id, r.kind, r.name, r.topic, r.created_at, r.created_by, r.keep, r.head_seq, r.head_n, \
          r.floor_seq, r.members, r.owners, r.pins, r.deleted_at, r.slow_mode, \
-         r.retention"
+         r.retention, r.floor_n"
     };
 }
 /// The columns of [`Fields::member`], of `m`.
@@ -42,46 +42,46 @@ macro_rules! invite_link_columns {
 pub(in crate::store) use {entry_columns, invite_link_columns, member_columns, room_columns};
 
 /// The values of `room_columns`.
-pub(in crate::store) type RoomCells = (
-    String,
-    i64,
-    Option<String>,
-    Option<String>,
-    i64,
-    String,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    Option<i64>,
-    i64,
-    i64,
-);
+#[derive(Debug, serde::Deserialize)]
+pub(in crate::store) struct RoomCells {
+    pub(in crate::store) id: String,
+    pub(in crate::store) kind: i64,
+    pub(in crate::store) name: Option<String>,
+    pub(in crate::store) topic: Option<String>,
+    pub(in crate::store) created_at: i64,
+    pub(in crate::store) created_by: String,
+    pub(in crate::store) keep: i64,
+    pub(in crate::store) head_seq: i64,
+    pub(in crate::store) head_n: i64,
+    pub(in crate::store) floor_seq: i64,
+    pub(in crate::store) members: i64,
+    pub(in crate::store) owners: i64,
+    pub(in crate::store) pins: i64,
+    pub(in crate::store) deleted_at: Option<i64>,
+    pub(in crate::store) slow_mode: i64,
+    pub(in crate::store) retention: i64,
+    pub(in crate::store) floor_n: i64,
+}
 
 pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> {
-    let (id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, floor_seq, ..) =
-        cells;
-    let (.., members, owners, pins, deleted_at, slow_mode, retention) = cells;
     Ok(Room {
-        id: RoomId::parse(&id).map_err(corrupt)?,
-        kind: kind_from(kind)?,
-        name,
-        topic,
-        created_at: Timestamp(created_at),
-        created_by: UserId::parse(&created_by).map_err(corrupt)?,
-        keep: keep != 0,
-        head_seq: Seq(unsigned(head_seq)?),
-        head_n: unsigned(head_n)?,
-        floor_seq: Seq(unsigned(floor_seq)?),
-        members: unsigned(members)?,
-        owners: unsigned(owners)?,
-        pins: unsigned(pins)?,
-        slow_mode: unsigned(slow_mode)?,
-        retention: unsigned(retention)?,
-        deleted_at: deleted_at.map(Timestamp),
+        id: RoomId::parse(&cells.id).map_err(corrupt)?,
+        kind: kind_from(cells.kind)?,
+        name: cells.name,
+        topic: cells.topic,
+        created_at: Timestamp(cells.created_at),
+        created_by: UserId::parse(&cells.created_by).map_err(corrupt)?,
+        keep: cells.keep != 0,
+        head_seq: Seq(unsigned(cells.head_seq)?),
+        head_n: unsigned(cells.head_n)?,
+        floor_seq: Seq(unsigned(cells.floor_seq)?),
+        floor_n: unsigned(cells.floor_n)?,
+        members: unsigned(cells.members)?,
+        owners: unsigned(cells.owners)?,
+        pins: unsigned(cells.pins)?,
+        slow_mode: unsigned(cells.slow_mode)?,
+        retention: unsigned(cells.retention)?,
+        deleted_at: cells.deleted_at.map(Timestamp),
     })
 }
 

@@ -144,6 +144,29 @@ async fn ones_own_devices_hear_what_one_wants_to_be_told_of_on_every_node() {
     assert_eq!(told(&other), [], "it is nobody else's matter");
 }
 
+#[tokio::test(start_paused = true)]
+async fn whom_one_blocks_is_known_to_ones_devices_on_every_node_and_told_nothing_more() {
+    let nodes = Nodes::start(2, MemoryBus::default()).await;
+    let anns = register(&nodes.chats[0], "ann").await.account.id;
+    let ben = register(&nodes.chats[0], "ben").await.account.id;
+    let ann = nodes.chats[0].as_user(&anns);
+    let room = ann.create_room(NewRoom::direct(ben.clone())).await.expect("made").room;
+    let phone = nodes.chats[1].hub().connect(anns, None);
+    let (bens, _there) = comes(&nodes.chats[1], ben.as_str(), &room).await;
+    settle().await;
+    drop((told(&phone), told(&bens)));
+    for on in [true, false] {
+        let done = if on { ann.block(&ben).await } else { ann.unblock(&ben).await };
+        done.expect("she may");
+        settle().await;
+        assert_eq!(told(&phone), [Notice::Block { user: ben.clone(), on }]);
+        ann.signal(&room, "typing", true, 5_000).await.expect("signalled");
+        settle().await;
+        let heard = told(&bens).iter().any(|notice| matches!(notice, Notice::Signal(_)));
+        assert_eq!(heard, !on, "blocked: {on}");
+    }
+}
+
 /// A client that listens to a room, as a member of it.
 async fn comes(chat: &Chat, who: &str, room: &RoomId) -> (Arc<Listener>, Subscription) {
     let listener = chat.hub().connect(user(who), None);

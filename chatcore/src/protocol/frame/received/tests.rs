@@ -87,6 +87,7 @@ fn summary() -> RoomSummary {
         head_seq: Seq(9),
         head_n: 4,
         floor_seq: Seq(0),
+        floor_n: 1,
         read_seq: Seq(3),
         read_n: 1,
         delivered_seq: Seq(4),

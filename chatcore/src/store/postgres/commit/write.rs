@@ -73,19 +73,20 @@ const LONGER: &str = "\
 const ROOMS: &str = "\
 , made AS (INSERT INTO $.rooms AS r (pk, version, id, kind, name, topic, created_at, created_by, keep, \
     head_seq, head_n, floor_seq, members, owners, pins, deleted_at, slow_mode, retention, \
-    dead_seq) \
+    floor_n, dead_seq) \
   SELECT e.pk, 1, e.id, e.kind, e.name, e.topic, e.at, e.by, e.keep, e.seq, e.n, e.floor, \
-    e.members, e.owners, e.pins, e.deleted, e.slow, e.retention, e.dead \
+    e.members, e.owners, e.pins, e.deleted, e.slow, e.retention, e.floor_n, e.dead \
   FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], \
     ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, \
-    seq, n, floor, members, owners, pins, deleted, slow, retention, dead) \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, \
+    seq, n, floor, members, owners, pins, deleted, slow, retention, floor_n, dead) \
   ON CONFLICT (pk) DO UPDATE SET version = r.version + 1, kind = excluded.kind, \
     name = excluded.name, topic = excluded.topic, created_at = excluded.created_at, \
     created_by = excluded.created_by, keep = excluded.keep, head_seq = excluded.head_seq, \
     head_n = excluded.head_n, floor_seq = excluded.floor_seq, members = excluded.members, \
     owners = excluded.owners, pins = excluded.pins, deleted_at = excluded.deleted_at, \
-    slow_mode = excluded.slow_mode, retention = excluded.retention, dead_seq = excluded.dead_seq)";
+    slow_mode = excluded.slow_mode, retention = excluded.retention, floor_n = excluded.floor_n, \
+    dead_seq = excluded.dead_seq)";
 
 /// Marks are no part of a room's version: others may have moved them on.
 const MEMBERS: &str = "\
@@ -304,6 +305,7 @@ impl<'a> Writing<'a> {
             args.bind(of(whole, |room| room.deleted_at.map(|at| at.0)));
             args.bind(of(whole, |room| i64::from(room.slow_mode)));
             args.bind(of(whole, |room| i64::from(room.retention)));
+            args.bind(of(whole, |room| signed(room.floor_n)));
             args.bind(of(whole, |room| match room.deleted_at {
                 Some(_) => signed(room.head_seq.0),
                 None => signed(room.floor_seq.0),

@@ -159,7 +159,7 @@ fn room_row<'a>(
         room.pins,
         room.deleted_at,
         // A row has sixteen cells at most.
-        (room.slow_mode, room.retention),
+        (room.slow_mode, room.retention, room.floor_n),
     ))
 }
 
