@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use chatcore::Chat;
 use chatcore::account::{AccountSettings, LoginName, RateLimits, Secret};
-use chatcore::attachment::AttachmentLimits;
 use chatcore::attachment::blobs::{BlobStore, FileBlobs};
+use chatcore::attachment::{AttachmentLimits, Thumbnails};
 use chatcore::chat::ChatBuilder;
 use chatcore::clock::{SystemClock, SystemRandom};
 use chatcore::limits::Limits;
@@ -64,6 +64,17 @@ struct Options {
     #[arg(long, env = "CHATCORE_MAX_FILE", default_value = "20", value_name = "MIB",
           value_parser = clap::value_parser!(u64).range(1..=10_240))]
     max_file: u64,
+
+    /// Make small pictures of the images that are uploaded; one that is being made may take 192 MiB of
+    /// memory, and two are made at once.
+    #[arg(
+        long,
+        env = "CHATCORE_THUMBNAILS",
+        value_enum,
+        default_value = "on",
+        value_name = "ON|OFF"
+    )]
+    thumbnails: Switch,
 
     /// How nodes over one store tell each other what happens: with one node, `local:`; with several over
     /// PostgreSQL and `--features nats`, `nats://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`
@@ -134,12 +145,23 @@ struct Options {
     /// Limits per user and per address; `off` lifts them, for load tests.
     #[arg(long, env = "CHATCORE_LIMITS", default_value = "on", value_name = "on|off")]
     limits: Switch,
+
+    /// What the log on standard error looks like: lines for people, or a JSON object a line. `RUST_LOG`
+    /// says how much there is of it.
+    #[arg(long, env = "CHATCORE_LOG_FORMAT", default_value = "text", value_name = "text|json")]
+    log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Switch {
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,14 +185,15 @@ type Fault = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "info,sqlx=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
-    if let Err(fault) = run(Options::parse()).await {
+    let options = Options::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info,sqlx=warn".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match options.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
+    if let Err(fault) = run(options).await {
         eprintln!("server: {fault}");
         std::process::exit(1);
     }
@@ -412,6 +435,7 @@ async fn app(options: &Options) -> Result<Chat, Fault> {
         .secret(secret(&under("secret"))?)
         .account_settings(accounts)
         .attachment_limits(files)
+        .thumbnails((options.thumbnails == Switch::On).then(Thumbnails::default))
         .limits(limits)
         .build()
         .await?;

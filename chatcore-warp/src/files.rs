@@ -2,7 +2,7 @@
 
 use chatcore::account::Account;
 use chatcore::attachment::range::Part;
-use chatcore::attachment::{Attachment, Attachments, UploadRequest, Usage};
+use chatcore::attachment::{Attachment, AttachmentError, Attachments, UploadRequest, Usage};
 use chatcore::id::UserId;
 use chatcore::{Chat, Code, Error};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -111,6 +111,38 @@ pub(crate) async fn serve(
         let shown = format!("bytes {}-{}/{}", range.start, range.end - 1, file.size);
         insert(headers, header::CONTENT_RANGE, shown);
     }
+    Ok(response)
+}
+
+/// Serves the thumbnail of a file that the caller may read, whole: it is small.
+///
+/// # Errors
+/// Those of [`Attachments::read_thumbnail`].
+pub(crate) async fn serve_thumbnail(
+    attachments: &Attachments,
+    file: &Attachment,
+    request: &HeaderMap,
+) -> Result<Response, Problem> {
+    let etag = file.thumbnail_etag();
+    // One that is gone is so for those too who have it at hand.
+    let Some(thumbnail) = &file.thumbnail else {
+        return Err(Error::from(AttachmentError::NotFound).into());
+    };
+    let mut response = if matches_any(request, &header::IF_NONE_MATCH, &etag) {
+        reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        let reader = attachments.read_thumbnail(file, None).await.map_err(Error::from)?;
+        let mut response = reply::stream(StatusCode::OK, reader.stream);
+        insert(response.headers_mut(), header::CONTENT_TYPE, thumbnail.content_type.clone());
+        insert(response.headers_mut(), header::CONTENT_LENGTH, thumbnail.size.to_string());
+        response
+    };
+    let headers = response.headers_mut();
+    insert(headers, header::ETAG, etag);
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("inline"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_CSP));
+    // It may be kept, and not be shown without our word for it: who saw it yesterday may be out today.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
 }
 

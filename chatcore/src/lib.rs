@@ -40,6 +40,7 @@
 //! | `smtp` | mail over SMTP |
 //! | `nats` | the bus of `nats:` URLs, between nodes over one store |
 //! | `webhook` | [telling another program](hook::webhook) over HTTP of what was committed |
+//! | `thumbnails` | small pictures of images that are uploaded |
 //! | `msgpack` | MessagePack frames beside JSON |
 //! | `schema` | JSON Schema of requests, answers and frames |
 //! | `testing` | conformance suites for stores of one's own, a clock to turn by hand |

@@ -60,7 +60,7 @@ pub struct Limits {
     pub retention: Option<Duration>,
     /// The slowest slow mode of a room, in seconds. Default 21,600 (6 h).
     pub slow_mode: u32,
-    /// How far a mute or ban with an end may reach. Default 10 years.
+    /// How far a mute, a ban or a member's own silence with an end may reach. Default 10 years.
     pub sanction: Duration,
 }
 

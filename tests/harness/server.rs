@@ -42,10 +42,16 @@ impl Server {
 
     /// Starts a server as [`start`](Self::start) does, that serves QUIC too.
     pub async fn start_with_quic() -> Self {
+        Self::start_with_quic_under(&[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_with_quic_under(environment: &[(&str, &str)]) -> Self {
         let probe = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = probe.local_addr().expect("it is bound").to_string();
         drop(probe);
-        Self::start_with(&["--limits", "off", "--quic", &address]).await
+        let arguments = ["--limits", "off", "--quic", &address];
+        Self::start_with_environment(&arguments, environment).await
     }
 
     /// Starts a further node of the chat that `other` serves, with these arguments: it has the same

@@ -41,6 +41,7 @@ over_every_wire!(
     talk::who_has_read_a_message_is_listed,
     talk::a_link_is_made_looked_at_used_and_revoked,
     talk::one_who_is_blocked_is_told_nothing_and_says_nothing,
+    talk::what_one_wants_to_be_told_of_is_known_on_all_devices,
     talk::signals_reach_the_others_and_are_not_kept,
     delivery::a_cursor_brings_what_was_and_then_what_comes,
     delivery::a_cursor_of_elsewhere_is_told_so,

@@ -259,6 +259,32 @@ pub(crate) async fn one_who_is_blocked_is_told_nothing_and_says_nothing(stage: S
     assert_eq!(ben.next_op("signal").await["user"], "ann");
 }
 
+pub(crate) async fn what_one_wants_to_be_told_of_is_known_on_all_devices(stage: Stage) {
+    let room = stage.room_of(&["ann", "ben"]).await;
+    let (mut ben, mut phone) = (stage.peer("ben").await, stage.peer("ben").await);
+    stage.say(&room, "ann", "hello").await;
+    stage.say(&room, "ann", "hello @ben").await;
+    for (level, badge, muted) in
+        [("mentions", 1, json!(null)), ("none", 0, json!(true)), ("all", 2, json!(null))]
+    {
+        ben.done("notify", json!({ "room": room, "level": level })).await;
+        let told = phone.next_op("notify").await;
+        assert_eq!((&told["room"], &told["level"]), (&json!(room), &json!(level)));
+        let listed = phone.done("rooms", json!({})).await["rooms"][0].clone();
+        let shown = (&listed["unread"], &listed["mentions"], &listed["badge"], &listed["muted"]);
+        assert_eq!(shown, (&json!(2), &json!(1), &json!(badge), &muted), "{level}");
+    }
+    let late = json!({ "room": room, "level": "mentions", "snooze_until": 4_000_000_000_000_u64 });
+    assert_eq!(ben.refused("notify", late).await, "bad_request");
+    let past = json!({ "room": room, "level": "none", "snooze_until": 5 });
+    assert_eq!(ben.refused("notify", past).await, "bad_request");
+    let never = json!({ "room": room, "level": "never" });
+    assert_eq!(ben.refused("notify", never).await, "bad_request");
+    let outside =
+        stage.peer("cat").await.refused("notify", json!({ "room": room, "level": "none" })).await;
+    assert_eq!(outside, "forbidden");
+}
+
 pub(crate) async fn signals_reach_the_others_and_are_not_kept(stage: Stage) {
     let room = stage.room_of(&["ann", "ben"]).await;
     let mut ann = stage.peer("ann").await;

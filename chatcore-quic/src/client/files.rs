@@ -266,8 +266,22 @@ impl Client {
             Bound::Excluded(end) => Some(*end),
             Bound::Unbounded => None,
         };
+        let attachment = attachment.clone();
+        self.fetch(DownloadRequest { attachment, thumbnail: false, start, end }).await
+    }
+
+    /// Fetches the thumbnail of a file. Waits for a connection first.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there is no such file for this user, or it has none; otherwise as
+    /// [`upload`](Self::upload).
+    pub async fn download_thumbnail(&self, attachment: &AttachmentId) -> Result<Download, Error> {
+        let attachment = attachment.clone();
+        self.fetch(DownloadRequest { attachment, thumbnail: true, start: 0, end: None }).await
+    }
+
+    async fn fetch(&self, download: DownloadRequest) -> Result<Download, Error> {
         let (mut writer, mut reader) = self.open_stream().await?;
-        let download = DownloadRequest { attachment: attachment.clone(), start, end };
         let request = frame(&FileRequest::Download { id: ID, download });
         let asked = async {
             writer.write_all(&request).await?;

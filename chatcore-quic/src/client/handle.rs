@@ -9,7 +9,7 @@ use chatcore::log::{Cursor, Draft, HistoryPage};
 use chatcore::protocol::Encoding;
 use chatcore::protocol::frame::{
     Answer, ClientFrame, CreateRoom, Delete, Edit, History, MarkRead, MemberList, Members, PinList,
-    Pins, Request, RequestId, Rooms, Search, Send, Signal, Token,
+    Pins, Request, RequestId, Rooms, Search, Send, SetNotify, Signal, Token,
 };
 use chatcore::protocol::limits::Announced;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -317,6 +317,15 @@ impl Client {
     /// As [`request`](Self::request).
     pub async fn mark_read(&self, room: &RoomId, seq: Seq) -> Result<(), Error> {
         let request = Request::MarkRead { room: room.clone(), body: MarkRead { seq } };
+        self.request(request).await.map(|_| ())
+    }
+
+    /// Says what of a room the user wants to be told of.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn notify(&self, room: &RoomId, notify: SetNotify) -> Result<(), Error> {
+        let request = Request::Notify { room: room.clone(), body: notify };
         self.request(request).await.map(|_| ())
     }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 use chatcore::log::Cursor;
 use chatcore::protocol::CloseCode;
 use chatcore::protocol::frame::{
-    BlockFrame, Event, MarkFrame, MembershipFrame, SignalFrame, Subscribed,
+    BlockFrame, Event, MarkFrame, MembershipFrame, NotifyFrame, OnlineFrame, SignalFrame,
+    Subscribed,
 };
 
 /// How the connection stands.
@@ -76,6 +77,10 @@ pub enum Notice {
     Signal(SignalFrame),
     /// Someone has come further.
     Mark(MarkFrame),
+    /// How many are in a room in which many listen.
+    Online(OnlineFrame),
+    /// What the user wants to be told of, in a room.
+    Notify(NotifyFrame),
     /// The user has blocked someone, or does so no more.
     Block(BlockFrame),
     /// The caller's own standing in a room changed.

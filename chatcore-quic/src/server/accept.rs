@@ -1,5 +1,6 @@
 //! A connection's way in, and its life.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -146,6 +147,13 @@ impl Shared {
         connection.close(code(CloseCode::ProtocolError), b"no hello came");
         None
     }
+}
+
+/// What everything that is logged of one connection stands under.
+pub(super) fn span() -> tracing::Span {
+    // Made of keys that nobody knows, and others each time.
+    let conn = format!("{:016x}", RandomState::new().hash_one(()));
+    tracing::info_span!("connection", %conn, transport = "quic")
 }
 
 /// What comes first of a connection: the end of its handshake, or something that it says before.

@@ -22,6 +22,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 
 use super::config::FilePace;
 use super::reserve::Reserve;
@@ -56,7 +57,8 @@ pub(super) async fn accept(connection: Connection, files: Files, terms: Terms) -
                     // The connection's own task may hear later than this one that its peer is proven.
                     let files = files.clone();
                     let files = if receive.is_0rtt() { files } else { files.proven() };
-                    moving.spawn(serve(send, receive, files, terms.clone()));
+                    let serving = serve(send, receive, files, terms.clone());
+                    moving.spawn(serving.in_current_span());
                 }
                 // The connection is over.
                 Err(_) => return pending().await,

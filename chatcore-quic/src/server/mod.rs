@@ -58,6 +58,7 @@ use quinn::{Endpoint, EndpointConfig, TokioRuntime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use accept::Shared;
 use caps::Caps;
@@ -117,7 +118,8 @@ pub async fn serve(
             incoming = endpoint.accept() => match incoming {
                 Some(incoming) => {
                     if let Some(handshake) = shared.admit(incoming) {
-                        tasks.spawn(Arc::clone(&shared).run(handshake));
+                        let span = accept::span();
+                        tasks.spawn(Arc::clone(&shared).run(handshake).instrument(span));
                     }
                 }
                 None => return Err(io::Error::other("the endpoint has failed; start the server again")),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatcore::attachment::AttachmentLimits;
 use chatcore::id::AttachmentId;
+use chatcore::testing::PIXEL;
 use chatcore_quic::FilePace;
 use quinn::{RecvStream, SendStream};
 use serde_json::{Value, json};
@@ -136,6 +137,39 @@ async fn a_file_goes_up_and_comes_down_whole_and_in_parts() {
         assert_eq!((&refused["code"], &refused["field"]), (&json!("bad_request"), &json!("start")));
     }
     assert!(client.lives().await);
+}
+
+#[tokio::test]
+async fn a_thumbnail_comes_down_beside_its_image() {
+    let server = server().await;
+    let client = server.hello("alice").await;
+    let stored = upload(&client, PIXEL.len() as u64, PIXEL).await;
+    let file = &stored["file"];
+    let small = &file["thumbnail"];
+    assert_eq!(
+        (&small["width"], &small["content_type"]),
+        (&json!(1), &json!("image/jpeg")),
+        "{file}"
+    );
+    let asked = async |id: &Value, start: u64| {
+        let mut stream = stream(&client).await;
+        let request =
+            json!({"op": "download", "id": 8, "attachment": id, "thumbnail": true, "start": start});
+        stream.says(&request).await;
+        let _ = stream.send.finish();
+        stream.hears().await
+    };
+    let (head, whole) = asked(&file["id"], 0).await;
+    assert_eq!(
+        (&head["end"], whole.len() as u64),
+        (&small["size"], small["size"].as_u64().unwrap())
+    );
+    assert!(whole.starts_with(&[0xFF, 0xD8]), "a JPEG");
+    let (_, rest) = asked(&file["id"], 100).await;
+    assert_eq!(rest, whole.slice(100..));
+    let text = upload(&client, 9, b"one line\n").await;
+    let (refused, _) = asked(&text["file"]["id"], 0).await;
+    assert_eq!(refused["code"], "not_found", "{refused}");
 }
 
 #[tokio::test]

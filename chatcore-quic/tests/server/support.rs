@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chatcore::Chat;
 use chatcore::account::{AccountError, Authenticator, Identity};
+use chatcore::attachment::Thumbnails;
 use chatcore::id::{RoomId, SessionId, UserId};
 use chatcore::limits::Limits;
 use chatcore::log::Draft;
@@ -71,6 +72,7 @@ pub(crate) async fn server_with(configure: impl FnOnce(Config) -> Config) -> Ser
     let mut limits = Limits::default();
     limits.turns_per_user = None;
     let chat = Chat::builder(Arc::new(MemoryStore::default())).limits(limits);
+    let chat = chat.thumbnails(Thumbnails::default());
     let chat = chat.authenticator(Arc::new(ByName)).build().await.expect("memory opens");
     serve_chat(chat, configure)
 }

@@ -2,6 +2,7 @@
 
 use chatcore::attachment::Attachment;
 use chatcore::id::AttachmentId;
+use chatcore::log::Thumbnail;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,6 +29,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
              are to be saved.",
             StatusCode::OK,
             download,
+        ),
+        Endpoint::new(
+            Method::GET,
+            "/thumbnails/{attachment}",
+            "Fetches the thumbnail of an image, which a browser may keep as long as it asks each time \
+             whether it may still show it (`If-None-Match`).",
+            StatusCode::OK,
+            thumbnail,
         ),
     ]
 }
@@ -58,6 +67,9 @@ struct Uploaded {
     /// Of an image, in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
+    /// Of an image of which one could be made; it is at `/thumbnails/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbnail: Option<Thumbnail>,
 }
 
 impl Uploaded {
@@ -70,6 +82,7 @@ impl Uploaded {
             size: file.size,
             width: file.width,
             height: file.height,
+            thumbnail: file.thumbnail,
         }
     }
 }
@@ -77,6 +90,13 @@ impl Uploaded {
 async fn upload(signed: Signed, Upload(file): Upload) -> Result<Json<Uploaded>, Problem> {
     let stored = files::store(signed.app.chat.attachments(), signed.user(), file, false).await?;
     Ok(Json(Uploaded::new(stored, &signed.call)))
+}
+
+async fn thumbnail(signed: Signed, (): ()) -> Result<Made<File>, Problem> {
+    let id = signed.call.param::<AttachmentId>("attachment")?;
+    let file = signed.caller().readable_attachment(&id).await?;
+    let attachments = signed.app.chat.attachments();
+    Ok(Made::new(files::serve_thumbnail(attachments, &file, signed.call.headers()).await?))
 }
 
 async fn download(signed: Signed, (): ()) -> Result<Made<File>, Problem> {

@@ -2,7 +2,7 @@
 
 use chatcore::chat::{Created, Left, RoomSummary};
 use chatcore::id::{RoomId, UserId};
-use chatcore::protocol::frame::{Changed, CreateRoom, MarkRead, UpdateRoom};
+use chatcore::protocol::frame::{Changed, CreateRoom, MarkRead, SetNotify, UpdateRoom};
 use chatcore::store::RoomFilter;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -50,6 +50,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Marks all up to a place as read; a mark only moves forward.",
             StatusCode::NO_CONTENT,
             mark,
+        ),
+        Endpoint::new(
+            Method::PUT,
+            "/rooms/{room}/notifications",
+            "Says what of a room the caller wants to be told of, on all their devices.",
+            StatusCode::NO_CONTENT,
+            notify,
         ),
     ]
 }
@@ -135,4 +142,9 @@ async fn leave(signed: Signed, (): ()) -> Result<Json<Left>, Problem> {
 async fn mark(signed: Signed, Json(body): Json<MarkRead>) -> Result<(), Problem> {
     let room = signed.call.param::<RoomId>("room")?;
     Ok(signed.caller().mark_read(&room, body.seq).await?)
+}
+
+async fn notify(signed: Signed, Json(body): Json<SetNotify>) -> Result<(), Problem> {
+    let room = signed.call.param::<RoomId>("room")?;
+    Ok(signed.caller().notify(&room, body.into()).await?)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chatcore::Chat;
 use chatcore::account::{AccountSettings, PasswordParams, PasswordSettings, RateLimits};
+use chatcore::attachment::Thumbnails;
 use chatcore::mail::MemoryMailer;
 use chatcore::store::memory::MemoryStore;
 use http::Request;
@@ -32,6 +33,7 @@ impl Server {
         let params = PasswordParams::cheap();
         let passwords = PasswordSettings { params, ..PasswordSettings::default() };
         let chat = Chat::builder(Arc::new(MemoryStore::new()))
+            .thumbnails(Thumbnails::default())
             .mailer(Arc::clone(&mail) as _)
             .account_settings(AccountSettings { passwords, rates, ..AccountSettings::default() })
             .build()
@@ -403,6 +405,55 @@ async fn file_goes_with_a_message_and_is_served_safely() {
     assert_eq!(beyond.headers["content-range"], format!("bytes */{}", content.len()));
     let unchanged = fetch(&as_ann, &[("if-none-match", etag)]).await;
     assert_eq!((unchanged.status.as_u16(), unchanged.body.len()), (304, 0));
+}
+
+#[tokio::test]
+async fn thumbnail_is_for_those_who_may_see_the_image() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_eve) = server.join("eve").await;
+    let file = server.upload(&as_ann, "dot.png", chatcore::testing::PIXEL).await.json();
+    let small = &file["thumbnail"];
+    assert_eq!((&small["width"], &small["height"]), (&json!(1), &json!(1)), "{file}");
+    let room =
+        server.ok(&as_ann, "POST", "/rooms", json!({"kind": "private"})).await["room"].clone();
+    let body = json!({"client_msg_id": "1", "attachments": [file["id"]]});
+    let sent = format!("/rooms/{}/messages", text(&room));
+    server.ok(&as_ann, "POST", &sent, body).await;
+    let page = server.ok(&as_ann, "GET", &sent, Value::Null).await;
+    assert_eq!(page["messages"][0]["attachments"][0]["thumbnail"], *small);
+    let path = format!("/thumbnails/{}", text(&file["id"]));
+    let shown = server.get(&as_ann, &path).await;
+    assert_eq!(
+        (shown.status.as_u16(), shown.body.len() as u64),
+        (200, small["size"].as_u64().unwrap())
+    );
+    assert_eq!(shown.headers["content-type"], text(&small["content_type"]));
+    assert_eq!(
+        shown.headers["cache-control"], "private, no-cache",
+        "kept, and asked for each time"
+    );
+    assert_eq!(shown.headers["x-content-type-options"], "nosniff");
+    let etag = shown.headers["etag"].to_str().unwrap();
+    let again = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("if-none-match", etag)];
+        send(server.address, request("GET", &format!("/api/v1{path}"), &headers, "")).await
+    };
+    let unchanged = again(&as_ann).await;
+    assert_eq!((unchanged.status.as_u16(), unchanged.body.len()), (304, 0));
+    assert_eq!(again(&as_eve).await.status, 404, "not even that it is as it was");
+    let message = text(&page["messages"][0]["message_id"]);
+    let path = format!("{sent}/{message}");
+    let gone = server.call(&as_ann, "DELETE", &path, json!({"client_msg_id": "2"})).await;
+    assert!(gone.status.is_success(), "{}", gone.text());
+    assert_eq!(again(&as_ann).await.status, 404);
+    let words = server.upload(&as_ann, "words.txt", b"one line\n").await.json();
+    assert_eq!(words["thumbnail"], Value::Null);
+    assert_eq!(
+        server.get(&as_ann, &format!("/thumbnails/{}", text(&words["id"]))).await.status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -914,4 +965,23 @@ async fn moderators_see_what_was_done_and_members_do_not() {
     }
     assert_eq!(server.get(&as_ann, "/rooms/nowhere/audit").await.status, 404);
     assert_eq!(server.get(&as_ann, &format!("/rooms/{room}/audit?limit=0")).await.status, 400);
+}
+
+#[tokio::test]
+async fn room_that_is_muted_counts_in_no_badge() {
+    let server = Server::start().await;
+    let (_, as_ann) = server.join("ann").await;
+    let (_, as_bob) = server.join("bob").await;
+    let made = json!({"kind": "public", "name": "general"});
+    let room = text(&server.ok(&as_ann, "POST", "/rooms", made).await["room"]);
+    let own = format!("/rooms/{room}/notifications");
+    let none = json!({"level": "none"});
+    assert_eq!(server.call(&as_bob, "PUT", &own, none.clone()).await.status, 403);
+    server.ok(&as_bob, "POST", &format!("/rooms/{room}/enter"), Value::Null).await;
+    assert_eq!(server.call(&as_bob, "PUT", &own, none).await.status, 204);
+    let hello = json!({"client_msg_id": "1", "text": "hello"});
+    server.ok(&as_ann, "POST", &format!("/rooms/{room}/messages"), hello).await;
+    let seen = server.ok(&as_bob, "GET", &format!("/rooms/{room}"), Value::Null).await;
+    assert_eq!((&seen["unread"], &seen["badge"]), (&json!(1), &json!(0)));
+    assert_eq!((&seen["muted"], &seen["notify"]), (&json!(true), &json!({"level": "none"})));
 }

@@ -18,6 +18,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade as auto;
 use tokio::net::TcpStream;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::auth;
@@ -45,6 +46,8 @@ pub(crate) fn upgrade(app: &App, mut call: Call) -> Response {
     let response = accepted.response();
     let ambient = auth::token(&call).map(|token| Token::new(token.to_owned()));
     let connection = call.connection().cloned();
+    // Under the id of the request that opened it, it is found again in both halves of a log.
+    let span = tracing::info_span!("connection", conn = call.id(), transport = "websocket");
     // Boxed, so that what only the handshake needs is gone when it is over.
     let begun = begin(app.clone(), accepted, upgrade, ambient).boxed();
     let task = async move {
@@ -52,6 +55,7 @@ pub(crate) fn upgrade(app: &App, mut call: Call) -> Response {
         let ended = running.await;
         tracing::debug!(?ended, "a WebSocket ended");
     };
+    let task = task.instrument(span);
     let chat = app.chat.clone();
     match connection {
         Some(connection) => connection.spawn(task, move || chat.drain()),

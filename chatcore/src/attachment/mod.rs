@@ -3,6 +3,7 @@
 //! ```text
 //! body → Intake (limit, type from content, header of images, hash) → BlobStore   the bytes
 //!                                                                  → AttachmentStore   what they are
+//!                                            └→ thumbnail (feature `thumbnails`) → BlobStore, beside it
 //! ```
 //! The row comes first and goes last: a blob without a row cannot be, whatever is cut or killed on
 //! the way, so that nothing is stored that the sweep does not find.
@@ -36,6 +37,8 @@ mod service;
 pub mod sniff;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "thumbnails")]
+mod thumbnail;
 
 use crate::error::Code;
 use crate::store::StoreError;
@@ -45,6 +48,8 @@ use blobs::BlobError;
 pub use limits::{AllowList, AttachmentLimits};
 pub use model::{Attachment, ContentHash, Disposition, Usage};
 pub use service::{Attachments, Swept, UploadRequest};
+#[cfg(feature = "thumbnails")]
+pub use thumbnail::Thumbnails;
 
 /// Why a file was not stored or not served.
 #[derive(Debug, thiserror::Error)]

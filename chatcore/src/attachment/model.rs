@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::clock::Timestamp;
 use crate::id::{AttachmentId, RoomId, Seq, UserId};
-use crate::log::AttachmentRef;
+use crate::log::{AttachmentRef, Thumbnail};
 
 use super::{name, sniff};
 
@@ -28,6 +28,8 @@ pub struct Attachment {
     pub width: Option<u32>,
     /// Height in pixels as the header says, for images.
     pub height: Option<u32>,
+    /// Its thumbnail, if one was made.
+    pub thumbnail: Option<Thumbnail>,
     /// When the upload began.
     pub created_at: Timestamp,
     /// The hash of its content.
@@ -91,6 +93,7 @@ impl Attachment {
             size: self.size,
             width: self.width,
             height: self.height,
+            thumbnail: self.thumbnail.clone(),
         }
     }
 
@@ -116,6 +119,11 @@ impl Attachment {
     /// The value of an `ETag` header (RFC 9110, section 8.8.3): the content never changes.
     pub fn etag(&self) -> String {
         format!("\"{}\"", self.hash)
+    }
+
+    /// The same for its thumbnail.
+    pub fn thumbnail_etag(&self) -> String {
+        format!("\"{}-thumbnail\"", self.hash)
     }
 
     /// A file name made of nothing that a user chose: the id, and the type's usual extension.

@@ -36,6 +36,8 @@ pub struct Attachments {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     limits: Arc<AttachmentLimits>,
+    #[cfg(feature = "thumbnails")]
+    thumbnails: Option<super::Thumbnails>,
 }
 
 /// A file that someone sends.
@@ -116,7 +118,17 @@ impl Attachments {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             limits: Arc::default(),
+            #[cfg(feature = "thumbnails")]
+            thumbnails: None,
         }
+    }
+
+    /// Makes thumbnails of images that come in. An image of which none can be made is taken without.
+    #[cfg(feature = "thumbnails")]
+    #[must_use]
+    pub fn with_thumbnails(mut self, thumbnails: impl Into<Option<super::Thumbnails>>) -> Self {
+        self.thumbnails = thumbnails.into();
+        self
     }
 
     /// Bounds other than the default ones.
@@ -206,6 +218,7 @@ impl Attachments {
         let findings = intake.finish()?;
         put?;
         let attachment = Attachment {
+            thumbnail: None,
             id: reservation.id.clone(),
             owner: reservation.owner.clone(),
             name: name::display_name(claimed_name, content_type),
@@ -217,11 +230,40 @@ impl Attachments {
             hash: findings.hash,
             usage: Usage::Waiting,
         };
+        #[cfg(feature = "thumbnails")]
+        let attachment = self.with_thumbnail(attachment).await;
         if self.store.complete_attachment(&attachment).await? {
             Ok(attachment)
         } else {
             // It took so long that the sweep gave it up.
             Err(AttachmentError::Cut)
+        }
+    }
+
+    /// The file with its thumbnail, which is stored before anyone knows of the file: so what is left of an
+    /// upload that is cut off goes by the same name.
+    #[cfg(feature = "thumbnails")]
+    async fn with_thumbnail(&self, attachment: Attachment) -> Attachment {
+        let Some(thumbnails) = self.thumbnails.as_ref().filter(|_| attachment.width.is_some())
+        else {
+            return attachment;
+        };
+        let made = async {
+            let open = self.read(&attachment, None);
+            let Some((thumbnail, bytes)) = thumbnails.make(&attachment.content_type, open).await?
+            else {
+                return Ok(None);
+            };
+            let mut body = BlobSource::new(futures_util::stream::iter([Ok(bytes)]), thumbnail.size);
+            self.blobs.put(&BlobKey::thumbnail(&attachment.id), &mut body).await?;
+            Ok::<_, AttachmentError>(Some(thumbnail))
+        };
+        match made.await {
+            Ok(thumbnail) => Attachment { thumbnail, ..attachment },
+            Err(error) => {
+                tracing::warn!(%error, "an image is taken without a thumbnail");
+                attachment
+            }
         }
     }
 
@@ -255,7 +297,30 @@ impl Attachments {
         attachment: &Attachment,
         range: Option<Range<u64>>,
     ) -> Result<BlobReader, AttachmentError> {
-        match self.blobs.get(&BlobKey::from(&attachment.id), range).await {
+        self.open(&BlobKey::from(&attachment.id), range).await
+    }
+
+    /// Reads a file's thumbnail, as [`read`](Self::read) does the file.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read); [`NotFound`](AttachmentError::NotFound) also if there is none.
+    pub async fn read_thumbnail(
+        &self,
+        attachment: &Attachment,
+        range: Option<Range<u64>>,
+    ) -> Result<BlobReader, AttachmentError> {
+        if attachment.thumbnail.is_none() {
+            return Err(AttachmentError::NotFound);
+        }
+        self.open(&BlobKey::thumbnail(&attachment.id), range).await
+    }
+
+    async fn open(
+        &self,
+        key: &BlobKey,
+        range: Option<Range<u64>>,
+    ) -> Result<BlobReader, AttachmentError> {
+        match self.blobs.get(key, range).await {
             Err(super::blobs::BlobError::NotFound) => Err(AttachmentError::NotFound),
             other => Ok(other?),
         }
@@ -369,11 +434,16 @@ impl Attachments {
         Ok(swept)
     }
 
-    /// Removes the bytes of released files, then what is known of them; returns of how many.
+    /// Removes the bytes of released files and of their thumbnails, whoever made these, then what is known
+    /// of them; returns of how many.
     async fn remove(&self, ids: &[AttachmentId]) -> Result<u32, AttachmentError> {
         let mut gone = Vec::with_capacity(ids.len());
         for id in ids {
-            match self.blobs.delete(&BlobKey::from(id)).await {
+            let removed = async {
+                self.blobs.delete(&BlobKey::thumbnail(id)).await?;
+                self.blobs.delete(&BlobKey::from(id)).await
+            };
+            match removed.await {
                 Ok(()) => gone.push(id.clone()),
                 Err(error) => tracing::warn!(%error, "could not remove a file's bytes"),
             }

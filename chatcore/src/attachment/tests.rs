@@ -431,3 +431,83 @@ async fn headers_never_carry_what_a_sender_wrote() {
     }
     assert_eq!(attachment.content_type_header(), "text/plain; charset=utf-8");
 }
+
+#[cfg(feature = "thumbnails")]
+mod thumbnails {
+    use super::super::Thumbnails;
+    use super::super::thumbnail::tests::png as image;
+    use super::*;
+
+    fn with_thumbnails() -> Fixture {
+        let Fixture { files, blobs, clock } = fixture(AttachmentLimits::default());
+        Fixture { files: files.with_thumbnails(Thumbnails::default()), blobs, clock }
+    }
+
+    async fn thumbnail(files: &Attachments, file: &Attachment) -> Result<usize, AttachmentError> {
+        let mut stream = files.read_thumbnail(file, None).await?.stream;
+        let mut length = 0;
+        while let Some(chunk) = stream.try_next().await? {
+            length += chunk.len();
+        }
+        Ok(length)
+    }
+
+    #[tokio::test]
+    async fn an_image_has_a_thumbnail_beside_it_that_goes_with_it() {
+        let it = with_thumbnails();
+        let file = it.upload("a.png", image(1_280, 640, 255)).await.expect("it is taken");
+        assert_eq!((file.width, file.height), (Some(1_280), Some(640)));
+        let small = file.thumbnail.clone().expect("one was made");
+        assert_eq!((small.width, small.height), (640, 320));
+        assert_eq!(thumbnail(&it.files, &file).await.expect("it is there") as u64, small.size);
+        assert_eq!(it.files.get(&file.id).await.expect("it waits").thumbnail, Some(small.clone()));
+        assert_eq!(file.to_ref().thumbnail, Some(small));
+        assert_eq!(it.blobs.count(), 2);
+        // It goes first: while the file is there, it is known what there may be.
+        it.files.discard(&file.id, &ann()).await.expect("it waits");
+        it.blobs.stuck.lock().expect("no panic").insert(file.id.to_string());
+        it.files.sweep().await.expect("swept");
+        assert_eq!(it.blobs.count(), 1);
+        it.blobs.stuck.lock().expect("no panic").clear();
+        it.files.sweep().await.expect("swept");
+        it.left_nothing().await;
+        let gone = thumbnail(&it.files, &file).await;
+        assert!(matches!(gone, Err(AttachmentError::NotFound)), "{gone:?}");
+    }
+
+    #[tokio::test]
+    async fn what_no_thumbnail_can_be_made_of_is_taken_without() {
+        let it = with_thumbnails();
+        let whole = image(300, 300, 255);
+        let cut = it.upload("cut.png", whole[..whole.len() / 2].to_vec()).await.expect("taken");
+        let text = it.upload("a.txt", "one line\n").await.expect("it is taken");
+        for file in [cut, text] {
+            assert_eq!(file.thumbnail, None);
+            let none = thumbnail(&it.files, &file).await;
+            assert!(matches!(none, Err(AttachmentError::NotFound)), "{none:?}");
+        }
+        let tiny = Thumbnails::default().memory(100);
+        let files = it.files.clone().with_thumbnails(tiny);
+        let request = UploadRequest::new(ann(), "big.png", whole_of(image(300, 300, 255)));
+        assert_eq!(files.upload(request).await.expect("it is taken").thumbnail, None);
+        assert_eq!(it.blobs.count(), 3);
+    }
+
+    fn whole_of(bytes: Vec<u8>) -> stream::Iter<std::array::IntoIter<io::Result<Bytes>, 1>> {
+        super::whole(bytes)
+    }
+
+    /// An image that waits for its turn in vain is taken all the same.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_a_thumbnail() {
+        let it = fixture(AttachmentLimits::default());
+        let thumbnails = Thumbnails::default();
+        let held = thumbnails.hold_all().await;
+        let files = it.files.clone().with_thumbnails(thumbnails);
+        let upload =
+            |name: &'static str| UploadRequest::new(ann(), name, whole_of(image(9, 9, 255)));
+        assert_eq!(files.upload(upload("a.png")).await.expect("it is taken").thumbnail, None);
+        drop(held);
+        assert!(files.upload(upload("b.png")).await.expect("it is taken").thumbnail.is_some());
+    }
+}

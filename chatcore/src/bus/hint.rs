@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::hub::Signal;
+use crate::hub::{Said, Signal};
 use crate::id::{Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Entry;
 use crate::room::Marks;
@@ -35,10 +35,14 @@ pub(crate) enum Hint {
     Mark { room: RoomId, user: UserId, marks: Marks },
     /// How someone stands to a room has changed; the store says how they do.
     Membership { room: RoomId, user: UserId },
+    /// What someone wants to be told of in a room has changed; the store says what it is.
+    Notify { room: RoomId, user: UserId },
+    /// Someone blocks another, or does so no more. The room is that of the two.
+    Block { room: RoomId, user: UserId, other: UserId, on: bool },
     /// A session has ended.
     Ended { user: UserId, session: SessionId },
-    /// Who is there, and how many listen, on the node that says it: all of it, each time.
-    Present { room: RoomId, users: Vec<UserId>, audience: usize },
+    /// Who is there, or how many, and how many listen, on the node that says it: all of it, each time.
+    Present { room: RoomId, said: Said },
     /// The node that says it is there.
     Alive,
     /// Somebody who begins to listen asks who is there.
@@ -74,6 +78,10 @@ struct Frame<'a> {
     users: Option<Vec<UserId>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    online: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    other: Option<UserId>,
 }
 
 /// Who says something.
@@ -109,6 +117,8 @@ impl Hint {
             Self::Signal(_) => "signal",
             Self::Mark { .. } => "mark",
             Self::Membership { .. } => "membership",
+            Self::Block { .. } => "block",
+            Self::Notify { .. } => "notify",
             Self::Ended { .. } => "ended",
             Self::Present { .. } => "present",
             Self::WhoIsThere { .. } => "who",
@@ -130,6 +140,8 @@ impl Hint {
             ttl_ms: None,
             users: None,
             audience: None,
+            online: None,
+            other: None,
         };
         match self {
             Self::Entries { room, last, .. } => {
@@ -145,15 +157,19 @@ impl Hint {
                 (frame.room, frame.user) = (Some(room.clone()), Some(user.clone()));
                 frame.marks = Some(*marks);
             }
-            Self::Membership { room, user } => {
+            Self::Membership { room, user } | Self::Notify { room, user } => {
                 (frame.room, frame.user) = (Some(room.clone()), Some(user.clone()));
+            }
+            Self::Block { room, user, other, on } => {
+                (frame.room, frame.user) = (Some(room.clone()), Some(user.clone()));
+                (frame.other, frame.on) = (Some(other.clone()), Some(*on));
             }
             Self::Ended { user, session } => {
                 (frame.user, frame.session) = (Some(user.clone()), Some(session.clone()));
             }
-            Self::Present { room, users, audience } => {
-                (frame.room, frame.users) = (Some(room.clone()), Some(users.clone()));
-                frame.audience = Some(*audience);
+            Self::Present { room, said } => {
+                (frame.room, frame.users) = (Some(room.clone()), Some(said.users.clone()));
+                (frame.audience, frame.online) = (Some(said.audience), Some(said.online));
             }
             Self::Alive => {}
         }
@@ -186,10 +202,14 @@ impl Hint {
             }
             "mark" => Self::Mark { room: room?, user: user?, marks: frame.marks? },
             "membership" => Self::Membership { room: room?, user: user? },
+            "block" => Self::Block { room: room?, user: user?, other: frame.other?, on: frame.on? },
+            "notify" => Self::Notify { room: room?, user: user? },
             "ended" => Self::Ended { user: user?, session: frame.session? },
             "present" => {
                 let (users, audience) = (frame.users?, frame.audience?);
-                Self::Present { room: room?, users, audience }
+                // The release before this one names those who are there, and no number.
+                let online = frame.online.unwrap_or(users.len() as u64);
+                Self::Present { room: room?, said: Said { users, online, audience } }
             }
             "alive" => Self::Alive,
             "who" => Self::WhoIsThere { room: room? },

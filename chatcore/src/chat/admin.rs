@@ -199,8 +199,8 @@ impl Admin {
     ) -> Result<Vec<RoomSummary>, Error> {
         self.check_page(limit)?;
         let rooms = self.chat.inner.store.retained(Retained::All, after, limit).await?;
-        let epoch = self.chat.epoch();
-        Ok(rooms.into_iter().map(|room| RoomSummary::new(room, None, epoch)).collect())
+        let (epoch, now) = (self.chat.epoch(), self.chat.inner.clock.now());
+        Ok(rooms.into_iter().map(|room| RoomSummary::new(room, None, epoch, now)).collect())
     }
 
     /// Ends a room: it is hidden, and all are put out of it; the last takes it along. If this is cut

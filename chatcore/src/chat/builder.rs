@@ -36,6 +36,8 @@ pub struct ChatBuilder {
     secret: Option<Secret>,
     accounts: AccountSettings,
     attachments: AttachmentLimits,
+    #[cfg(feature = "thumbnails")]
+    thumbnails: Option<crate::attachment::Thumbnails>,
     authenticator: Option<Arc<dyn Authenticator>>,
     directory: Option<Arc<dyn Directory>>,
     limits: Limits,
@@ -55,6 +57,8 @@ impl ChatBuilder {
             secret: None,
             accounts: AccountSettings::default(),
             attachments: AttachmentLimits::default(),
+            #[cfg(feature = "thumbnails")]
+            thumbnails: None,
             authenticator: None,
             directory: None,
             limits: Limits::default(),
@@ -105,6 +109,17 @@ impl ChatBuilder {
     #[must_use]
     pub fn attachment_limits(mut self, limits: AttachmentLimits) -> Self {
         self.attachments = limits;
+        self
+    }
+
+    /// Makes thumbnails of images that are uploaded. Default: there are none.
+    #[cfg(feature = "thumbnails")]
+    #[must_use]
+    pub fn thumbnails(
+        mut self,
+        thumbnails: impl Into<Option<crate::attachment::Thumbnails>>,
+    ) -> Self {
+        self.thumbnails = thumbnails.into();
         self
     }
 
@@ -173,8 +188,10 @@ impl ChatBuilder {
             hub.share(Arc::clone(&calls));
         }
         let hub = Arc::new(hub);
+        let counting = tokio::spawn(Hub::count_crowds(Arc::downgrade(&hub))).abort_handle();
         let fan_out = (0..hub.workers())
             .map(|worker| tokio::spawn(Arc::clone(&hub).fan_out(worker)).abort_handle())
+            .chain([counting])
             .collect();
         let limits = Arc::new(self.limits);
         let accounts = Accounts::new(
@@ -209,6 +226,8 @@ impl ChatBuilder {
             .with_limits(self.attachments)
             .with_clock(Arc::clone(&clock))
             .with_random(Arc::clone(&random));
+        #[cfg(feature = "thumbnails")]
+        let attachments = attachments.with_thumbnails(self.thumbnails);
         let news = Arc::new(Notify::new());
         let to_erase = Arc::new(Notify::new());
         let (committer, writing) = Committer::start(

@@ -123,6 +123,7 @@ impl Inner {
             for room in &rooms {
                 self.leave_for(user, room).await?;
                 let from = place.as_ref().filter(|(at, _)| at == room).map(|(_, seq)| *seq);
+                self.revoke_links_of(user, room).await?;
                 self.erase_in(user, room, from.unwrap_or_default()).await?;
                 // Who has come in again meanwhile is known still, and found by a later pass.
                 self.store.forget_member(room, user).await?;
@@ -150,6 +151,20 @@ impl Inner {
                 self.hand_in(Actor::User(user.clone()), &room, lift)?.outcome().await?;
             }
         }
+    }
+
+    /// Takes back the links by which someone let people into a room, those that are over too.
+    async fn revoke_links_of(&self, user: &UserId, room: &RoomId) -> Result<(), Error> {
+        let links = self.store.invite_links(room).await?;
+        for link in links.into_iter().filter(|link| link.created_by == *user) {
+            let revoke = Action::RevokeInviteLink(link.id);
+            match self.hand_in(Actor::System, room, revoke)?.outcome().await {
+                Ok(_)
+                | Err(Error::Rejected(Rejection::NoSuchRoom | Rejection::NoSuchInviteLink)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
     }
 
     async fn leave_for(&self, user: &UserId, room: &RoomId) -> Result<(), Error> {
@@ -309,6 +324,30 @@ mod tests {
         house.clock.advance(SETTLE);
         house.chat.inner.erase_some().await;
         assert!(house.store.unfinished_erasures(1).await.expect("read").is_empty());
+    }
+
+    #[tokio::test]
+    async fn links_of_one_who_was_erased_let_nobody_in() {
+        let house = house(Arc::new(MemoryStore::new())).await;
+        let room = room(&house, &["ann", "bob"]).await;
+        let ann = house.chat.as_user(&user("ann"));
+        let owner = crate::room::MemberAction::Role(Role::Owner);
+        ann.member(&room, &user("bob"), owner).await.expect("she owns it");
+        let bob = house.chat.as_user(&user("bob"));
+        let soon = Some(house.clock.now().after(Duration::from_secs(1)));
+        let over = crate::room::NewInviteLink { expires_at: soon, uses: None };
+        bob.create_invite_link(&room, over).await.expect("made");
+        let bobs = bob.create_invite_link(&room, Default::default()).await.expect("made");
+        let anns = ann.create_invite_link(&room, Default::default()).await.expect("made");
+        house.clock.advance(Duration::from_secs(2));
+        house.chat.erase(&user("bob")).await.expect("noted");
+        house.chat.inner.erase_some().await;
+        let cyd = house.chat.as_user(&user("cyd"));
+        let refused = cyd.accept_invite(&bobs.code, None).await;
+        assert!(matches!(refused, Err(Error::Rejected(Rejection::NoSuchInvite))), "{refused:?}");
+        cyd.accept_invite(&anns.code, None).await.expect("hers is good still");
+        let kept = house.store.invite_links(&room).await.expect("read");
+        assert_eq!(kept.into_iter().map(|link| link.id).collect::<Vec<_>>(), [anns.link.link]);
     }
 
     #[tokio::test]

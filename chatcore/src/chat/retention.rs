@@ -122,7 +122,8 @@ mod tests {
         let once = ClientMsgId::parse("e").expect("sound");
         ann.edit(&room, &old, once, "old and edited".into()).await.expect("edited");
         ann.send(&room, Draft::text("young")).await.expect("sent");
-        assert_eq!(bob.room(&room).await.expect("his").mentions, 1);
+        let shown = bob.room(&room).await.expect("his");
+        assert_eq!((shown.mentions, shown.unread), (1, 2));
         let mut live = bob.subscribe(&room, Cursor::start()).await.expect("he may");
         let mut after = None;
         chat.inner.expire_some(&mut after).await.expect("it works");
@@ -132,6 +133,7 @@ mod tests {
         assert_eq!(texts(&chat, &room).await, ["young"]);
         let shown = bob.room(&room).await.expect("his");
         assert_eq!((shown.mentions, shown.retention), (0, 3_600));
+        assert_eq!((shown.unread, shown.badge), (1, 1), "what is gone is unread no more");
         let log = bob.log(&room, Seq::START, 200).await.expect("he may");
         assert!(!format!("{log:?}").contains("old"), "{log:?}");
         let kinds: Vec<_> = log.iter().map(|entry| entry.body.kind().as_str()).collect();

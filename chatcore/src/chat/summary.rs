@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::hub::Membership;
 use crate::id::{Epoch, RoomId, Seq, UserId};
 use crate::log::is_zero;
-use crate::room::{Marks, Member, Role, Room, RoomKind, Standing};
+use crate::room::{Marks, Member, NotifyLevel, NotifySetting, Role, Room, RoomKind, Standing};
 
 /// A room, as one user sees it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,29 +47,58 @@ pub struct RoomSummary {
     pub head_n: u64,
     /// Entries up to here are gone.
     pub floor_seq: Seq,
+    /// The messages up to there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub floor_n: u64,
     /// How far the user has read.
     pub read_seq: Seq,
     /// The messages up to there.
     pub read_n: u64,
     /// The last entry that reached one of the user's devices.
     pub delivered_seq: Seq,
-    /// Messages that the user, a member, has not read.
+    /// Messages that the user, a member, has not read, those left out that are gone.
     pub unread: u64,
     /// How many of them mention the user; 100 also for more.
     #[serde(default)]
     pub mentions: u64,
+    /// What the user wants to be told of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub notify: NotifySetting,
+    /// The user wants to be told of nothing now: what is unread here counts in no sum.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub muted: bool,
+    /// What a badge is to show, as the user wants it: messages that are not read, those of them that
+    /// mention the user, or 0.
+    #[serde(default)]
+    pub badge: u64,
 }
 
 impl RoomSummary {
-    pub(in crate::chat) fn new(room: Room, member: Option<&Member>, epoch: &Epoch) -> Self {
+    pub(in crate::chat) fn new(
+        room: Room,
+        member: Option<&Member>,
+        epoch: &Epoch,
+        now: Timestamp,
+    ) -> Self {
         let inside = member.filter(|m| m.joined());
+        let unread =
+            inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n.max(room.floor_n)));
+        // Those that are too old to be read count no more.
+        let mentions = inside
+            .map_or(0, |m| m.mentions.iter().filter(|seq| **seq > room.floor_seq).count() as u64);
+        let notify = inside.map(|m| m.notify).unwrap_or_default();
+        let level = notify.level_at(now);
         let marks = inside.map(|m| m.marks).unwrap_or_default();
         Self {
-            unread: inside.map_or(0, |m| room.head_n.saturating_sub(m.marks.read_n)),
-            // Those that are too old to be read count no more.
-            mentions: inside.map_or(0, |m| {
-                m.mentions.iter().filter(|seq| **seq > room.floor_seq).count() as u64
-            }),
+            unread,
+            mentions,
+            notify,
+            muted: level == NotifyLevel::None,
+            badge: match level {
+                NotifyLevel::All => unread,
+                NotifyLevel::Mentions => mentions,
+                NotifyLevel::None => 0,
+            },
             room: room.id,
             kind: room.kind,
             name: room.name,
@@ -85,6 +114,7 @@ impl RoomSummary {
             head_seq: room.head_seq,
             head_n: room.head_n,
             floor_seq: room.floor_seq,
+            floor_n: room.floor_n,
             read_seq: marks.read_seq,
             read_n: marks.read_n,
             delivered_seq: marks.delivered_seq,
@@ -102,6 +132,10 @@ impl From<Standing> for Membership {
             Standing::Banned { .. } => Self::Banned,
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A member of a room.

@@ -108,6 +108,10 @@ pub(super) async fn answer(caller: &Caller, request: Request) -> Result<Reply, E
         Request::AcceptInvite(UseInvite { code }) => {
             Answer::Room(caller.accept_invite(&code, None).await?)
         }
+        Request::Notify { room, body } => {
+            caller.notify(&room, body.into()).await?;
+            Answer::Done {}
+        }
         Request::Block { user } => {
             caller.block(&user).await?;
             Answer::Done {}

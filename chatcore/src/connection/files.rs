@@ -12,7 +12,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 
 use crate::attachment::blobs::BlobReader;
-use crate::attachment::{Attachment, UploadRequest as Intake};
+use crate::attachment::{Attachment, AttachmentError, UploadRequest as Intake};
 use crate::chat::Caller;
 use crate::error::{Code, Error};
 use crate::id::{AttachmentId, UserId};
@@ -155,7 +155,7 @@ impl Files {
         Ok(stored.map_err(Error::from)?.to_ref())
     }
 
-    /// Hands a file out, or the part that is asked for. What follows has to be given up when the
+    /// Hands a file out, or its thumbnail, or the part that is asked for. What follows has to be given up when the
     /// connection ends.
     ///
     /// # Errors
@@ -225,13 +225,22 @@ async fn open(
     request: DownloadRequest,
 ) -> Result<(Attachment, BlobReader), Failure> {
     let file = caller.readable_attachment(&request.attachment).await?;
-    let DownloadRequest { start, end, .. } = request;
-    let end = end.map_or(file.size, |end| end.min(file.size));
+    let DownloadRequest { start, end, thumbnail, .. } = request;
+    let size = match (thumbnail, &file.thumbnail) {
+        (false, _) => file.size,
+        (true, Some(thumbnail)) => thumbnail.size,
+        (true, None) => return Err(Error::from(AttachmentError::NotFound).into()),
+    };
+    let end = end.map_or(size, |end| end.min(size));
     if start > end {
-        let what = format!("the file has {} bytes, and no such part", file.size);
+        let what = format!("the file has {size} bytes, and no such part");
         return Err(Failure::bad_request("start", what));
     }
-    let read = caller.chat().attachments().read(&file, Some(start..end)).await;
+    let (attachments, part) = (caller.chat().attachments(), Some(start..end));
+    let read = match thumbnail {
+        true => attachments.read_thumbnail(&file, part).await,
+        false => attachments.read(&file, part).await,
+    };
     Ok((file, read.map_err(Error::from)?))
 }
 

@@ -21,13 +21,14 @@ use crate::clock::{Random, SystemRandom, Timestamp};
 use crate::hub::{self, Closing, Membership, Sink, Subscription};
 use crate::id::{RoomId, Seq, UserId};
 use crate::protocol::frame::{
-    BlockFrame, ClientFrame, MarkFrame, MarkState, Request, SignalFrame, Token,
+    BlockFrame, ClientFrame, MarkFrame, MarkState, NotifyFrame, OnlineFrame, Request, SignalFrame,
+    Token,
 };
 use crate::protocol::session::{
     CallId, Config, Credential, Notice, Output, RoomState, Session, Slot, Tell,
 };
 use crate::protocol::{CloseCode, DecodeError, Wire};
-use crate::room::{Action, Marks};
+use crate::room::{Action, Marks, NotifySetting};
 
 /// Bytes that may wait in an outbox before entries and further frames of the client have to.
 ///
@@ -403,6 +404,7 @@ impl Pump {
             floor_seq: resume.floor_seq,
             marks: mark.into_iter().collect(),
             presence: subscription.present(),
+            online: subscription.online(),
         }
     }
 
@@ -467,6 +469,10 @@ fn noticed(notice: hub::Notice) -> Notice {
             Notice::Signal(SignalFrame { room, kind, user, on, ttl_ms })
         }
         hub::Notice::Block { user, on } => Notice::Block(BlockFrame { user, on }),
+        hub::Notice::Online { room, count } => Notice::Online(OnlineFrame { room, count }),
+        hub::Notice::Notify { room, notify: NotifySetting { level, snooze_until } } => {
+            Notice::Notify(NotifyFrame { room, level, snooze_until })
+        }
     }
 }
 

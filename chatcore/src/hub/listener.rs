@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::lane::Lane;
 use super::{Hub, lock};
 use crate::id::{RoomId, SessionId, UserId};
-use crate::room::Marks;
+use crate::room::{Marks, NotifySetting};
 
 /// Notices that wait for one connection. Beyond it signals are dropped and marks replaced; when
 /// nothing can be dropped the connection is closed as too slow.
@@ -68,6 +68,20 @@ pub enum Notice {
     },
     /// A signal.
     Signal(Signal),
+    /// How many members are in a room in which many listen.
+    Online {
+        /// Which room.
+        room: RoomId,
+        /// How many.
+        count: u64,
+    },
+    /// What the user wants to be told of.
+    Notify {
+        /// In which room.
+        room: RoomId,
+        /// What.
+        notify: NotifySetting,
+    },
     /// The user has blocked someone, or does so no more.
     Block {
         /// Whom.
@@ -226,8 +240,8 @@ impl Listener {
             *old = notice;
         } else if waiting.len() < NOTICES {
             waiting.push_back(notice);
-        } else if !matches!(notice, Notice::Signal(_)) {
-            match waiting.iter().position(|old| matches!(old, Notice::Signal(_))) {
+        } else if !is_of_the_moment(&notice) {
+            match waiting.iter().position(is_of_the_moment) {
                 Some(at) => {
                     waiting.remove(at);
                     waiting.push_back(notice);
@@ -240,6 +254,11 @@ impl Listener {
     }
 }
 
+/// Whether nothing is lost that another one would not mend.
+fn is_of_the_moment(notice: &Notice) -> bool {
+    matches!(notice, Notice::Signal(_) | Notice::Online { .. })
+}
+
 /// Whether `new` makes `old` pointless: the latest mark of a member, the latest signal of a kind.
 fn supersedes(new: &Notice, old: &Notice) -> bool {
     match (new, old) {
@@ -249,7 +268,9 @@ fn supersedes(new: &Notice, old: &Notice) -> bool {
         (Notice::Signal(new), Notice::Signal(old)) => {
             new.room == old.room && new.user == old.user && new.kind == old.kind
         }
+        (Notice::Online { room, .. }, Notice::Online { room: old, .. }) => room == old,
         (Notice::Block { user, .. }, Notice::Block { user: old, .. }) => user == old,
+        (Notice::Notify { room, .. }, Notice::Notify { room: old, .. }) => room == old,
         _ => false,
     }
 }

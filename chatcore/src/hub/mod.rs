@@ -18,6 +18,7 @@
 //! that has fallen off the ring reads the log. What an entry looks like on a wire is made once, at
 //! the first read, and shared by all; entries that follow one another are joined into one piece.
 
+mod crowd;
 mod fanout;
 mod lane;
 mod listener;
@@ -45,7 +46,9 @@ pub use traffic::Traffic;
 use crate::id::{RoomId, Seq, SessionId, UserId};
 use crate::log::{Body, Entry};
 use crate::room::Marks;
+use crowd::Crowds;
 use fanout::Fanout;
+pub(crate) use presence::Said;
 pub(crate) use shared::{Calls, Offered, changed, shard};
 use tail::Tail;
 
@@ -59,6 +62,7 @@ pub struct Hub {
     draining: AtomicBool,
     /// How many were connected when that began.
     to_go: AtomicUsize,
+    crowds: Arc<Crowds>,
     traffic: Traffic,
     /// What is asked of other nodes, where there may be others.
     calls: Option<Arc<Calls>>,
@@ -79,6 +83,7 @@ impl Hub {
             fanout: Fanout::new(workers),
             draining: AtomicBool::new(false),
             to_go: AtomicUsize::new(0),
+            crowds: Arc::default(),
             traffic: Traffic::default(),
             calls: None,
         }
@@ -136,8 +141,8 @@ impl Hub {
             if let Some(calls) = &self.calls {
                 calls.room_changed(room);
             }
-            let (bytes, calls) = (Arc::clone(&self.ring_bytes), self.calls.clone());
-            Arc::new(Tail::new(room.clone(), bytes, calls))
+            let (bytes, crowds) = (Arc::clone(&self.ring_bytes), Arc::clone(&self.crowds));
+            Arc::new(Tail::new(room.clone(), bytes, crowds, self.calls.clone()))
         });
         Subscription::new(Arc::clone(tail), listener, Arc::downgrade(self))
     }
@@ -329,7 +334,8 @@ impl Hub {
 /// Rooms in which at most so many listen are told how far their members are.
 pub const MARKS_AUDIENCE: usize = 50;
 
-/// Rooms in which at most so many listen are told who of their members comes and goes.
+/// Rooms in which at most so many listen are told who of their members comes and goes; others, how many
+/// are there.
 pub const PRESENCE_AUDIENCE: usize = 100;
 
 /// The kind of signal that tells who of a room's members comes and goes.

@@ -12,21 +12,44 @@ use crate::id::{RoomId, UserId};
 /// Other nodes whose people one room keeps in mind.
 const NODES: usize = 64;
 
+/// What a node says of who is there: whom, or how many of them where it is a crowd, and how many listen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) users: Vec<UserId>,
+    pub(crate) online: u64,
+    pub(crate) audience: usize,
+}
+
 /// Those who are there on other nodes, as these said last.
 #[derive(Debug, Default)]
-pub(super) struct Away(BTreeMap<String, (BTreeSet<UserId>, usize)>);
+pub(super) struct Away(BTreeMap<String, There>);
+
+/// What a node says of one room.
+#[derive(Debug)]
+struct There {
+    /// Who is there; nobody in a crowd.
+    users: BTreeSet<UserId>,
+    /// How many members are.
+    online: u64,
+    /// How many listen.
+    audience: usize,
+}
 
 impl Away {
     fn has(&self, user: &UserId) -> bool {
-        self.0.values().any(|(users, _)| users.contains(user))
+        self.0.values().any(|there| there.users.contains(user))
     }
 
     fn users(&self) -> BTreeSet<UserId> {
-        self.0.values().flat_map(|(users, _)| users).cloned().collect()
+        self.0.values().flat_map(|there| &there.users).cloned().collect()
     }
 
     fn audience(&self) -> usize {
-        self.0.values().map(|(_, audience)| audience).fold(0, |a, b| a.saturating_add(*b))
+        self.0.values().fold(0, |sum, there| sum.saturating_add(there.audience))
+    }
+
+    fn online(&self) -> u64 {
+        self.0.values().fold(0, |sum, there| sum.saturating_add(there.online))
     }
 }
 
@@ -50,11 +73,21 @@ impl Tail {
         let before = seat.is_none_or(|seat| is_seen(&seats, &seat.user));
         change(state);
         if let Some(seat) = seat
-            && self.is_small(&seats)
             && !before
             && seat.is_seen()
         {
-            self.tell_presence(&seats, &seat.user, true);
+            self.comes_or_goes(&seats, &seat.user, true);
+        }
+    }
+
+    /// Someone is seen here now, or is no more: those who are here are told of each, or of how many.
+    fn comes_or_goes(&self, seats: &[Seat], user: &UserId, on: bool) {
+        // What counts is whether it was a crowd with the one who goes.
+        let others = seats.len() + usize::from(!on) + self.elsewhere();
+        if others <= PRESENCE_AUDIENCE {
+            self.tell_presence(seats, user, on);
+        } else {
+            self.crowds.changed(&self.room);
         }
     }
 
@@ -65,17 +98,15 @@ impl Tail {
         for seat in seats.iter().filter(|seat| seat.user == *user) {
             seat.state.joined.store(true, Ordering::Release);
         }
-        if self.is_small(&seats) && !before && is_seen(&seats, user) {
-            self.tell_presence(&seats, user, true);
+        if !before && is_seen(&seats, user) {
+            self.comes_or_goes(&seats, user, true);
         }
     }
 
     /// A seat was taken away from among `seats`.
     pub(super) fn disappeared(&self, seats: &[Seat], seat: &Seat) {
-        // What counts is whether it was a crowd with this one.
-        let told = seats.len() + self.elsewhere() < PRESENCE_AUDIENCE;
-        if told && seat.is_seen() && !is_seen(seats, &seat.user) {
-            self.tell_presence(seats, &seat.user, false);
+        if seat.is_seen() && !is_seen(seats, &seat.user) {
+            self.comes_or_goes(seats, &seat.user, false);
         }
     }
 
@@ -83,7 +114,11 @@ impl Tail {
         if self.calls.is_some() { lock(&self.away).audience() } else { 0 }
     }
 
-    fn is_small(&self, seats: &[Seat]) -> bool {
+    pub(super) fn online_elsewhere(&self) -> u64 {
+        if self.calls.is_some() { lock(&self.away).online() } else { 0 }
+    }
+
+    pub(super) fn is_small(&self, seats: &[Seat]) -> bool {
         seats.len() + self.elsewhere() <= PRESENCE_AUDIENCE
     }
 
@@ -105,21 +140,22 @@ impl Tail {
         told(seats).filter(|l| l.user() != user).for_each(|l| l.notify(signal.clone()));
     }
 
-    /// The members who are there now, on any node, each once; nobody in a crowd.
-    pub(super) fn present(&self) -> Vec<UserId> {
+    /// The members who are there now, on any node, each once; none in a crowd.
+    pub(super) fn present_if_small(&self) -> Option<Vec<UserId>> {
         let seats = lock(&self.seats);
         if !self.is_small(&seats) {
-            return Vec::new();
+            return None;
         }
         let mut present = members(&seats);
         if self.calls.is_some() {
             present.extend(lock(&self.away).users());
         }
-        present.into_iter().collect()
+        Some(present.into_iter().collect())
     }
 
     /// Another node says who is there now. Those to whom it is news are told.
-    fn present_elsewhere(&self, node: &str, users: Vec<UserId>, audience: usize) {
+    fn present_elsewhere(&self, node: &str, said: Said) {
+        let Said { users, online, audience } = said;
         let seats = lock(&self.seats);
         let mut away = lock(&self.away);
         let before = away.users();
@@ -127,12 +163,12 @@ impl Tail {
             away.0.remove(node);
         } else if away.0.contains_key(node) || away.0.len() < NODES {
             let users = users.into_iter().take(PRESENCE_AUDIENCE).collect();
-            away.0.insert(node.to_owned(), (users, audience));
+            away.0.insert(node.to_owned(), There { users, online, audience });
         }
         let after = away.users();
         drop(away);
         if !self.is_small(&seats) {
-            return;
+            return self.crowds.changed(&self.room);
         }
         for user in before.symmetric_difference(&after).filter(|user| !is_seen(&seats, user)) {
             self.signal_presence(&seats, user, after.contains(user));
@@ -151,16 +187,10 @@ impl Hub {
         members(&seats).into_iter().collect()
     }
 
-    /// Another node says who of a room is connected to it, and how many listen there.
-    pub(crate) fn present_elsewhere(
-        &self,
-        room: &RoomId,
-        node: &str,
-        users: Vec<UserId>,
-        audience: usize,
-    ) {
+    /// Another node says who of a room is connected to it.
+    pub(crate) fn present_elsewhere(&self, room: &RoomId, node: &str, said: Said) {
         if let Some(tail) = lock(&self.tails).get(room).cloned() {
-            tail.present_elsewhere(node, users, audience);
+            tail.present_elsewhere(node, said);
         }
     }
 
@@ -168,7 +198,7 @@ impl Hub {
     pub(crate) fn forget_node(&self, node: &str) {
         let tails: Vec<_> = lock(&self.tails).values().cloned().collect();
         for tail in tails {
-            tail.present_elsewhere(node, Vec::new(), 0);
+            tail.present_elsewhere(node, Said::default());
         }
     }
 }

@@ -82,11 +82,20 @@ impl Subscription {
     ///
     /// One who is blocked by the other of a direct room is told of themselves alone.
     pub fn present(&self) -> Vec<UserId> {
-        let mut present = self.tail.present();
+        let mut present = self.tail.present_if_small().unwrap_or_default();
         if self.state.barred.load(Ordering::Acquire) {
             present.retain(|user| user == self.listener.user());
         }
         present
+    }
+
+    /// How many members are there now, in a room of any size; see [`present`](Self::present). Of a crowd
+    /// some seconds ago, and with those twice who are connected to two nodes.
+    pub fn online(&self) -> u64 {
+        if self.state.barred.load(Ordering::Acquire) {
+            return self.present().len() as u64;
+        }
+        self.tail.online()
     }
 
     /// Notes that the user is blocked by the other of a direct room, and is told nothing of the moment.

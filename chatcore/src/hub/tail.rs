@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 use super::Calls;
+use super::crowd::{Count, Crowds};
 use super::live::{Batch, Live, Ring, Span};
 use super::presence::Away;
 use super::seat::{Seat, SeatState};
@@ -37,6 +38,9 @@ pub(super) struct Tail {
     pub(super) seats: Mutex<Vec<Seat>>,
     /// Who is there on other nodes.
     pub(super) away: Mutex<Away>,
+    /// How many are there, where that is what is told.
+    pub(super) count: Mutex<Count>,
+    pub(super) crowds: Arc<Crowds>,
     pub(super) calls: Option<Arc<Calls>>,
     /// How many seats there are, for whoever need not know to the last one.
     audience: AtomicUsize,
@@ -51,6 +55,7 @@ impl Tail {
     pub(super) fn new(
         room: RoomId,
         all_bytes: Arc<AtomicUsize>,
+        crowds: Arc<Crowds>,
         calls: Option<Arc<Calls>>,
     ) -> Self {
         Self {
@@ -59,6 +64,8 @@ impl Tail {
             ring: Mutex::default(),
             seats: Mutex::default(),
             away: Mutex::default(),
+            count: Mutex::default(),
+            crowds,
             calls,
             audience: AtomicUsize::new(0),
             due: AtomicBool::new(false),

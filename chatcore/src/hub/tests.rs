@@ -286,6 +286,60 @@ fn nobody_is_named_in_a_crowd() {
     assert_eq!(subscription.present(), []);
 }
 
+/// How many are there, as a connection was told.
+fn counts(listener: &Listener) -> Vec<u64> {
+    let told = listener.take().notices.into_iter().filter_map(|notice| match notice {
+        Notice::Online { count, .. } => Some(count),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_is_told_how_many_it_is_and_not_at_every_change() {
+    let hub = Arc::new(Hub::new(1));
+    let comes = |name: String| {
+        let listener = hub.connect(user(&name), None);
+        let subscription = hub.subscribe(&listener, &room());
+        subscription.let_in(true, Seq::START);
+        (listener, subscription)
+    };
+    let mut crowd: Vec<_> = (0..300).map(|n| comes(format!("user{n}"))).collect();
+    let (first, subscription) = &crowd[0];
+    assert_eq!(subscription.online(), 300, "before anyone was told");
+    hub.count_changed();
+    assert_eq!(counts(first), [300]);
+    hub.count_changed();
+    assert!(counts(first).is_empty(), "that is no news");
+    // On a second device: neither is that.
+    let second = comes("user7".to_owned());
+    hub.count_changed();
+    assert!(counts(&crowd[0].0).is_empty());
+    drop(second);
+    crowd.truncate(298);
+    hub.count_changed();
+    assert!(counts(&crowd[0].0).is_empty(), "less than a hundredth is not told at once");
+    crowd.truncate(290);
+    hub.count_changed();
+    assert_eq!(counts(&crowd[0].0), [290]);
+    crowd.truncate(289);
+    hub.count_changed();
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    hub.count_changed();
+    assert_eq!(counts(&crowd[0].0), [289], "but after a minute it is");
+    assert_eq!(crowd[0].1.online(), 289);
+    // Until it is no crowd any more: then everyone is named again.
+    crowd.truncate(PRESENCE_AUDIENCE);
+    hub.count_changed();
+    assert_eq!(crowd[0].1.online(), PRESENCE_AUDIENCE as u64);
+    assert_eq!(crowd[0].1.present().len(), PRESENCE_AUDIENCE);
+    let _ = crowd[0].0.take();
+    crowd.pop();
+    assert_eq!(presence(&crowd[0].0), [(format!("user{}", PRESENCE_AUDIENCE - 1), false)]);
+    drop(crowd);
+    assert!(lock(&hub.tails).is_empty());
+}
+
 /// A way to a peer that fails in a manner that no way should.
 #[derive(Debug)]
 struct Panics;

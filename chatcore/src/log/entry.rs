@@ -220,6 +220,23 @@ pub struct AttachmentRef {
     /// Height in pixels, for images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
+    /// A small picture of it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<Thumbnail>,
+}
+
+/// A small picture of an image, turned as it is to be shown and without what the file tells beside it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Thumbnail {
+    /// Its media type: `image/jpeg`, or `image/png` where the picture is see-through.
+    pub content_type: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its width in pixels; the image itself is as wide for its height once it is turned.
+    pub width: u32,
+    /// Its height in pixels.
+    pub height: u32,
 }
 
 macro_rules! kinds {

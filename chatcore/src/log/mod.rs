@@ -9,5 +9,5 @@ mod page;
 pub use draft::Draft;
 pub(crate) use draft::{Fingerprint, check_emoji, check_text, fingerprint};
 pub(crate) use entry::is_zero;
-pub use entry::{AttachmentRef, Body, Entry, Kind};
+pub use entry::{AttachmentRef, Body, Entry, Kind, Thumbnail};
 pub use page::{Anchor, Cursor, HistoryPage, HistoryQuery, Message, Reaction};

@@ -48,6 +48,7 @@
 //! | `members` `{id, room, after?, limit?}` | who is in a room, and how far each has read: `{members, next?}` |
 //! | `create_invite_link` `{id, room, expires_at?, uses?}` · `invite_links` `{id, room}` · `revoke_invite_link` `{id, room, link}` | links by which people come in, for moderators: `{link, code, …}`, the code this once; `{links}` |
 //! | `invitation` `{id, code}` · `accept_invite` `{id, code}` | where such a link leads: `{name}`; comes in by it, as `enter` does |
+//! | `notify` `{id, room, level, snooze_until?}` | what of a room the caller wants to be told of: `all mentions none`; until then nothing |
 //! | `block` · `unblock` `{id, user}` · `blocks` `{id, after?, limit?}` | whom the caller does not want to hear of: `{blocks, next?}`; the first page of `rooms` has them as `blocked` |
 //! | `pins` `{id, room, after?, limit?}` | its pinned messages as they stand now, oldest first: `{pinned, next?}` |
 //! | `readers` `{id, room, message_id, after?, limit?}` | who has read a message, its author left out: `{readers, next?}` |
@@ -61,6 +62,8 @@
 //! | `result` `{id, …}` · `error` `{id?, code, message, field?, retry_after_ms?}` | |
 //! | `event` `{room, epoch, seq, kind, user, ts, n?, client_msg_id?, …}` | an [`Entry`](crate::log::Entry) |
 //! | `signal` `{room, kind, user, on, ttl_ms}` · `mark` `{room, user, read_seq, delivered_seq}` | |
+//! | `online` `{room, count}` | how many members are in a room in which many listen |
+//! | `notify` `{room, level, snooze_until?}` | to all connections of who wants it so |
 //! | `block` `{user, on}` | to all connections of who blocks |
 //! | `membership` `{room, state}` | to all connections of the user concerned |
 //! | `gap` `{room, epoch, head_seq, reason}` | nothing more of that room until it is subscribed to again |
@@ -106,7 +109,8 @@
 //!
 //! **Presence.** The result names the members who are there; from then on a `signal` of the kind
 //! `presence` tells who comes (`on`) and goes, a person with several devices once. In rooms in which
-//! many listen nobody is named. Like all signals these may be lost: the next result is right again.
+//! many listen nobody is named, and `online` tells how many are there: at most every 5 s if that has changed by a
+//! hundredth, every minute if it has changed at all. Like all signals these may be lost: the next result is right again.
 //!
 //! **Window.** At most `limits.window` events of a room are on their way: a client acks about every
 //! half of it. Who does not is sent no more of that room, and, once what is due has left the

@@ -33,7 +33,7 @@ mod tests {
         let text = frames_schema().as_value().to_string();
         let ops = "hello auth rooms create_room enter leave update_room subscribe unsubscribe send \
                    edit delete react unreact pin unpin history search members pins readers create_invite_link invite_links \
-                   revoke_invite_link invitation accept_invite block unblock blocks mark_read member \
+                   revoke_invite_link invitation accept_invite block unblock blocks notify online mark_read member \
                    signal ack ping upload download \
                    welcome result error event mark membership gap stream auth_expiring goaway ticket \
                    pong";

@@ -8,7 +8,9 @@ use crate::id::{
 };
 use crate::limits::Limits;
 use crate::log::{Draft, check_emoji, check_text};
-use crate::room::{InviteHash, InviteLink, NewInviteLink, Rejection, Role, RoomKind};
+use crate::room::{
+    InviteHash, InviteLink, NewInviteLink, NotifySetting, Rejection, Role, RoomKind,
+};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +135,8 @@ pub enum Action {
         /// Whether they shall be blocked.
         on: bool,
     },
+    /// Say what of the room the caller wants to be told of.
+    Notify(NotifySetting),
     /// Describe the room anew.
     Update(RoomUpdate),
     /// Let go of what is too old, as the host.
@@ -168,6 +172,9 @@ impl Action {
                 NewInviteLink { expires_at, uses }.check(now, limits).map(|_| ())
             }
             Self::RevokeInviteLink(_) | Self::EnterByLink(_) | Self::Block { .. } => Ok(()),
+            Self::Notify(notify) => {
+                Ok(check_until("snooze_until", notify.snooze_until, now, limits)?)
+            }
             // The library's own.
             Self::Retract { .. } | Self::Expire { .. } => Ok(()),
         }
@@ -363,13 +370,23 @@ impl MemberAction {
             Self::Invite | Self::Unban | Self::Unmute | Self::Role(_) => return Ok(()),
         };
         check_line("reason", reason.as_deref(), limits.topic_chars)?;
-        match until {
-            Some(t) if t <= now => Err(Invalid::new("until", "until must be in the future").into()),
-            Some(t) if t > now.after(limits.sanction) => {
-                Err(Invalid::new("until", "until is too far away; leave it out for no end").into())
-            }
-            _ => Ok(()),
+        Ok(check_until("until", until, now, limits)?)
+    }
+}
+
+/// Checks the end of something that may have none.
+pub(crate) fn check_until(
+    field: &'static str,
+    until: Option<Timestamp>,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<(), Invalid> {
+    match until {
+        Some(t) if t <= now => Err(Invalid::new(field, format!("{field} must be in the future"))),
+        Some(t) if t > now.after(limits.sanction) => {
+            Err(Invalid::new(field, format!("{field} is too far away; leave it out for no end")))
         }
+        _ => Ok(()),
     }
 }
 
@@ -484,7 +501,8 @@ impl Command {
                 needs.members.push(target.clone());
                 needs.blocks.extend(actor.map(|actor| (actor, target.clone(), true)));
             }
-            Action::Update(_) | Action::Expire { .. } => {}
+            Action::Update(_) | Action::Notify(_) => {}
+            Action::Expire { upto, .. } => needs.n_at = Some(*upto),
             Action::Mark { read, .. } => needs.n_at = *read,
         }
         needs

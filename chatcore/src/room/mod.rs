@@ -17,10 +17,12 @@ mod rejection;
 mod view;
 
 pub use command::{Action, Actor, Command, MemberAction, Needs, NewRoom, RoomUpdate, SendAction};
-pub(crate) use command::{check_line, reorders};
+pub(crate) use command::{check_line, check_until, reorders};
 pub use decide::Outcome;
 pub use invite_link::{InviteCode, InviteHash, InviteLink, NewInviteLink};
-pub use model::{Access, Marks, Member, Role, Room, RoomKind, Standing};
+pub use model::{
+    Access, Marks, Member, NotifyLevel, NotifySetting, Role, Room, RoomKind, Standing,
+};
 pub use plan::{Changes, Plan, plan};
 pub use rejection::Rejection;
 pub use view::{

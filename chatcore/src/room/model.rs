@@ -73,6 +73,8 @@ pub struct Room {
     pub head_n: u64,
     /// The oldest entry that is still there is the one after this.
     pub floor_seq: Seq,
+    /// The messages up to there: they count as unread no more.
+    pub floor_n: u64,
     /// How many are in it.
     pub members: u32,
     /// How many of them own it.
@@ -110,6 +112,45 @@ pub struct Member {
     pub spoke_at: Option<Timestamp>,
     /// In a direct room: the other one has blocked them.
     pub barred: bool,
+    /// What they want to be told of.
+    pub notify: NotifySetting,
+}
+
+/// What of a room a member wants to be told of.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum NotifyLevel {
+    /// Every message.
+    #[default]
+    All,
+    /// Messages that mention them.
+    Mentions,
+    /// Nothing.
+    None,
+}
+
+/// What of a room a member wants to be told of.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotifySetting {
+    /// What.
+    pub level: NotifyLevel,
+    /// Until then nothing, whatever the level says; then what it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snooze_until: Option<Timestamp>,
+}
+
+impl NotifySetting {
+    /// What holds at `now`.
+    pub fn level_at(&self, now: Timestamp) -> NotifyLevel {
+        let snoozed = self.snooze_until.is_some_and(|until| now < until);
+        if snoozed { NotifyLevel::None } else { self.level }
+    }
 }
 
 /// How far a member is. Each only ever moves forward.
@@ -137,6 +178,7 @@ impl Member {
             mentions: Vec::new(),
             spoke_at: None,
             barred: false,
+            notify: NotifySetting::default(),
         }
     }
 

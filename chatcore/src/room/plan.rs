@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::decide::{Decision, Outcome, decide};
 use super::view::Views;
 use super::{
-    Action, Blocks, Command, InviteLink, Member, PriorSend, ReactionCount, Rejection, Room,
+    Action, Blocks, Command, InviteLink, Member, NotifySetting, PriorSend, ReactionCount,
+    Rejection, Room,
 };
 use crate::id::{AttachmentId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
@@ -55,6 +56,8 @@ pub struct Changes {
     pub invite_links: BTreeMap<(RoomId, InviteLinkId), Option<InviteLink>>,
     /// Whether the first of a pair blocks the second now.
     pub blocks: BTreeMap<(UserId, UserId), bool>,
+    /// What members want to be told of now.
+    pub notify: BTreeMap<(RoomId, UserId), NotifySetting>,
     /// What was done to others, to be kept for moderators and admins.
     pub audit: Vec<AuditRecord>,
     /// Places of the inbox that wait no longer; with a reason, those that were refused.
@@ -173,6 +176,7 @@ impl Changes {
         }
         self.invite_links.extend(later.invite_links);
         self.blocks.extend(later.blocks);
+        self.notify.extend(later.notify);
         self.rooms.extend(later.rooms);
         self.members.extend(later.members);
         for (user, by) in later.joined_counts {

@@ -6,7 +6,7 @@ use super::StoreError;
 use crate::id::{Epoch, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
 use crate::log::{Entry, Message};
-use crate::room::{Changes, Command, Marks, Outcome, Rejection};
+use crate::room::{Changes, Command, Marks, NotifySetting, Outcome, Rejection};
 
 /// What a batch came to.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Committed {
     pub deleted: Vec<RoomId>,
     /// Who blocks whom now, or does so no more.
     pub blocks: Vec<(UserId, UserId, bool)>,
+    /// What members want to be told of now.
+    pub notify: Vec<(RoomId, UserId, NotifySetting)>,
 }
 
 impl Committed {
@@ -33,6 +35,7 @@ impl Committed {
             outcomes,
             deleted: deleted.map(|room| room.id.clone()).collect(),
             blocks: changes.blocks.into_iter().map(|((u, o), on)| (u, o, on)).collect(),
+            notify: changes.notify.into_iter().map(|((r, u), n)| (r, u, n)).collect(),
             marks: changes.members.into_iter().map(|((r, u), m)| (r, u, m.marks)).collect(),
             entries: changes.entries,
             rewritten: changes.rewritten.into_values().collect(),

@@ -5,7 +5,7 @@ use crate::attachment::{Attachment, ContentHash, Usage};
 use crate::clock::Timestamp;
 use crate::id::{AttachmentId, ClientMsgId, MessageId, RoomId, Seq, UserId};
 use crate::limits::Limits;
-use crate::log::{Body, Draft};
+use crate::log::{Body, Draft, Thumbnail};
 use crate::room::{Action, Actor, Command, NewRoom, Outcome, Rejection, SendAction};
 use crate::store::LogStore;
 use crate::store::attachment::{AttachmentStore, Keep, NotTaken, Reservation, WaitingLimit};
@@ -82,6 +82,12 @@ fn whole(upload: &Reservation) -> Attachment {
         size: upload.bytes,
         width: Some(640),
         height: Some(480),
+        thumbnail: Some(Thumbnail {
+            content_type: "image/jpeg".to_owned(),
+            size: 900,
+            width: 64,
+            height: 48,
+        }),
         created_at: upload.created_at,
         hash: ContentHash([0xA5; 32]),
         usage: Usage::Waiting,

@@ -24,6 +24,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use crate::clock::{Clock, Random, Timestamp};
+/// A PNG file: one red pixel.
+pub const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\
+    \x08\x02\x00\x00\x00\x90wS\xde\x00\x00\x00\x0cIDATx\xdac\xf8\xcf\xc0\x00\x00\x03\x01\x01\
+    \x00\xf7\x03AC\x00\x00\x00\x00IEND\xaeB`\x82";
+
 pub use transport::{MemoryPeer, MemorySender, MemoryTransport, memory_transport};
 
 /// A clock that stands still until it is turned.

@@ -244,6 +244,7 @@ fn what_cannot_be_caught_up_with_is_read_anew() {
         floor_seq: Seq(800),
         marks: Vec::new(),
         presence: vec![user("2")],
+        online: 1,
     };
     world.hear(News::Update(room("general"), Update::Began(Box::new(began))));
     assert_eq!(world.tasks, [Task::Page { room: room("general"), before: None }]);

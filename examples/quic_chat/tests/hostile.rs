@@ -26,7 +26,8 @@ fn text_of_others_reaches_the_terminal_as_text() {
     evil.reactions = vec![Reaction { emoji: EVIL.into(), count: 1, mine: false }];
     let (id, content_type, size) = (AttachmentId::parse("f").unwrap(), EVIL.into(), 1);
     let (name, width, height) = (EVIL.into(), None, None);
-    evil.attachments = vec![AttachmentRef { id, name, content_type, size, width, height }];
+    evil.attachments =
+        vec![AttachmentRef { id, name, content_type, size, width, height, thumbnail: None }];
     let messages = vec![message(1, "2", EVIL), evil];
     world.hear(News::Page { room: room("general"), before: None, page: Ok(page(messages, true)) });
     world.seq = 2;

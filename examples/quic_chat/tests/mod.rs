@@ -59,6 +59,7 @@ fn summary(name: &str, head: u64, read: u64) -> RoomSummary {
         head_seq: Seq(head),
         head_n: head,
         floor_seq: Seq(0),
+        floor_n: 0,
         read_seq: Seq(read),
         read_n: read,
         delivered_seq: Seq(read),
@@ -66,6 +67,9 @@ fn summary(name: &str, head: u64, read: u64) -> RoomSummary {
         mentions: 0,
         slow_mode: 0,
         pins: 0,
+        notify: Default::default(),
+        muted: false,
+        badge: head - read,
         retention: 0,
     }
 }

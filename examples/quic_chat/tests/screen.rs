@@ -96,8 +96,15 @@ fn files_show_how_far_they_are() {
     let file = AttachmentId::parse("f").unwrap();
     let (width, height) = (None, None);
     let (content_type, size) = ("image/png".to_owned(), 2_400_000);
-    photo.attachments =
-        vec![AttachmentRef { id: file.clone(), name, content_type, size, width, height }];
+    photo.attachments = vec![AttachmentRef {
+        id: file.clone(),
+        name,
+        content_type,
+        size,
+        width,
+        height,
+        thumbnail: None,
+    }];
     let mut world = World::with(vec![photo]);
     world.shows("▤ photo.png  2.4 MB");
     world.press(KeyCode::Up);

@@ -47,6 +47,7 @@ async fn knock(
         "history": caller.history(room, newest(10)),
         "log": caller.log(room, Seq::START, 10),
         "message": caller.message(room, message),
+        "notify": caller.notify(room, Default::default()),
         "links": caller.invite_links(room),
         "make a link": caller.create_invite_link(room, Default::default()),
         "pins": caller.pinned(room, Seq::START, 10),

@@ -39,6 +39,7 @@ impl Call {
             | Request::Block { .. }
             | Request::Unblock { .. }
             | Request::Blocks(_)
+            | Request::Notify { .. }
             | Request::Enter { .. }
             | Request::MarkRead { .. }
             | Request::React { .. }

@@ -55,6 +55,8 @@ impl Core {
             }
             ServerFrame::Signal(signal) => self.tell_of(Notice::Signal(signal)),
             ServerFrame::Mark(mark) => self.tell_of(Notice::Mark(mark)),
+            ServerFrame::Online(online) => self.tell_of(Notice::Online(online)),
+            ServerFrame::Notify(notify) => self.tell_of(Notice::Notify(notify)),
             ServerFrame::Block(block) => self.tell_of(Notice::Block(block)),
             ServerFrame::Membership(membership) => {
                 self.standing(now, &membership);

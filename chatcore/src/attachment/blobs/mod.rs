@@ -38,6 +38,11 @@ type Cause = Box<dyn StdError + Send + Sync>;
 pub struct BlobKey(Arc<str>);
 
 impl BlobKey {
+    /// The name of the thumbnail of a file: longer than any that is given to a file.
+    pub(in crate::attachment) fn thumbnail(id: &AttachmentId) -> Self {
+        Self(format!("{id}-thumbnail").into())
+    }
+
     /// The name as text: safe as a file name and as a part of a URL.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,6 +8,7 @@ use crate::bus::hint::Hint;
 use crate::hub::{Notice, shard};
 use crate::id::{RoomId, Seq, UserId};
 use crate::log::Entry;
+use crate::room::Member;
 
 impl Node {
     pub(super) async fn hear(self: &Arc<Self>, topic: &Topic, bytes: &[u8]) {
@@ -34,13 +35,16 @@ impl Node {
                 _ => hub.notify(&user, &Notice::Mark { room, user: user.clone(), marks }),
             },
             Hint::Membership { room, user } => self.moved(&room, &user).await,
+            Hint::Notify { room, user } => self.set_elsewhere(&room, &user).await,
+            Hint::Block { room, user, other, on } => match topic {
+                Topic::Room(_) => hub.bar(&room, &other, on),
+                _ => hub.notify(&user, &Notice::Block { user: other, on }),
+            },
             Hint::Ended { user, session } => {
                 self.parts.accounts.ended_elsewhere(&session);
                 hub.revoke(&user, &session);
             }
-            Hint::Present { room, users, audience } => {
-                hub.present_elsewhere(&room, &from.node, users, audience);
-            }
+            Hint::Present { room, said } => hub.present_elsewhere(&room, &from.node, said),
             // That was noted before.
             Hint::Alive => {}
             Hint::WhoIsThere { room } => {
@@ -72,13 +76,30 @@ impl Node {
         if !hub.is_connected(user) || hub.upto(room).is_some() {
             return;
         }
+        if let Some(member) = self.member(room, user).await {
+            let state = member.standing.into();
+            hub.notify(user, &Notice::Membership { room: room.clone(), state });
+        }
+    }
+
+    /// What someone wants to be told of has changed: their devices are told what it is now, whatever
+    /// overtook the hint.
+    async fn set_elsewhere(&self, room: &RoomId, user: &UserId) {
+        if !self.parts.hub.is_connected(user) {
+            return;
+        }
+        if let Some(Member { notify, .. }) = self.member(room, user).await {
+            self.parts.hub.notify(user, &Notice::Notify { room: room.clone(), notify });
+        }
+    }
+
+    async fn member(&self, room: &RoomId, user: &UserId) -> Option<Member> {
         match self.parts.store.room(room, Some(user)).await {
-            Ok(Some((_, Some(member)))) => {
-                let state = member.standing.into();
-                hub.notify(user, &Notice::Membership { room: room.clone(), state });
+            Ok(found) => found.and_then(|(_, member)| member),
+            Err(error) => {
+                self.failed(&error);
+                None
             }
-            Ok(_) => {}
-            Err(error) => self.failed(&error),
         }
     }
 }
@@ -90,14 +111,19 @@ fn belongs(hint: &Hint, topic: &Topic) -> bool {
             Hint::Entries { room, .. }
             | Hint::Deleted { room }
             | Hint::Mark { room, .. }
+            | Hint::Block { room, .. }
             | Hint::Present { room, .. }
             | Hint::WhoIsThere { room },
             Topic::Room(of),
         ) => room == of,
         (Hint::Signal(signal), Topic::Room(of)) => signal.room == *of,
-        (Hint::Mark { user, .. } | Hint::Membership { user, .. }, Topic::People(part)) => {
-            shard(user) == *part
-        }
+        (
+            Hint::Mark { user, .. }
+            | Hint::Membership { user, .. }
+            | Hint::Block { user, .. }
+            | Hint::Notify { user, .. },
+            Topic::People(part),
+        ) => shard(user) == *part,
         (Hint::Ended { .. } | Hint::Alive, Topic::Sessions) => true,
         _ => false,
     }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{LARGEST, Node, count, guarded};
 use crate::bus::Topic;
 use crate::bus::hint::Hint;
-use crate::hub::{Live, MARKS_AUDIENCE, Signal, is_move, shard};
+use crate::hub::{Live, MARKS_AUDIENCE, Said, Signal, is_move, shard};
 use crate::id::{RoomId, SessionId, UserId};
 use crate::log::Entry;
 use crate::room::Marks;
@@ -47,6 +47,23 @@ impl Node {
         self.say(Topic::People(shard(user)), hint);
     }
 
+    /// Tells that someone blocks another, or does so no more: to their own devices, and where the other
+    /// one listens to the room of the two.
+    pub(crate) fn blocked(&self, user: &UserId, other: &UserId, on: bool) {
+        let room = RoomId::direct(user, other);
+        let (user, other) = (user.clone(), other.clone());
+        let (rooms, people) = (Topic::Room(room.clone()), Topic::People(shard(&user)));
+        let hint = Hint::Block { room, user, other, on };
+        self.say(rooms, hint.clone());
+        self.say(people, hint);
+    }
+
+    /// Tells what a member wants to be told of, to their own devices.
+    pub(crate) fn notify_set(&self, room: &RoomId, user: &UserId) {
+        let (room, topic) = (room.clone(), Topic::People(shard(user)));
+        self.say(topic, Hint::Notify { room, user: user.clone() });
+    }
+
     /// Passes a signal on.
     pub(crate) fn signal(&self, signal: Signal) {
         self.say(Topic::Room(signal.room.clone()), Hint::Signal(signal));
@@ -60,8 +77,10 @@ impl Node {
 
     /// Tells who is in a room here: those who listen elsewhere are to see them.
     pub(super) fn tell_presence(&self, room: &RoomId) {
-        let (users, audience) = (self.parts.hub.present_here(room), self.parts.hub.audience(room));
-        let hint = Hint::Present { room: room.clone(), users, audience };
+        let hub = &self.parts.hub;
+        let (users, online) = (hub.present_here(room), hub.online_here(room));
+        let said = Said { users, online, audience: hub.audience(room) };
+        let hint = Hint::Present { room: room.clone(), said };
         self.say(Topic::Room(room.clone()), hint);
     }
 

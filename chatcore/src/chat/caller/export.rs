@@ -218,8 +218,9 @@ impl Export {
         debug_assert!(before.is_none_or(|before| before < room));
         let summary = match self.caller.reach(&room, Access::Know).await {
             Ok((known, member, _)) => {
-                let epoch = self.caller.chat.epoch();
-                Some(Box::new(RoomSummary::new(known, member.as_ref(), epoch)))
+                let chat = &self.caller.chat;
+                let (epoch, now) = (chat.epoch(), chat.inner.clock.now());
+                Some(Box::new(RoomSummary::new(known, member.as_ref(), epoch, now)))
             }
             Err(Error::Rejected(Rejection::NoSuchRoom)) => None,
             Err(other) => return Err(other),

@@ -21,7 +21,8 @@ use crate::hub::Signal;
 use crate::id::{ClientMsgId, Epoch, MessageId, RoomId, Seq, UserId};
 use crate::log::{Draft, check_emoji, check_text};
 use crate::room::{
-    Action, Actor, Command, MemberAction, NewRoom, Outcome, Rejection, RoomUpdate, SendAction,
+    Action, Actor, Command, MemberAction, NewRoom, NotifySetting, Outcome, Rejection, RoomUpdate,
+    SendAction, check_until,
 };
 
 /// Someone acting on a chat; see [`Chat::as_user`] and [`Chat::as_system`].
@@ -301,6 +302,16 @@ impl Caller {
     /// [`Rejection::BeyondHead`], [`Rejection::NotJoined`].
     pub async fn mark_read(&self, room: &RoomId, seq: Seq) -> Result<(), Error> {
         self.done(room, Action::Mark { read: Some(seq), delivered: None }).await.map(|_| ())
+    }
+
+    /// Says what of a room the caller, a member, wants to be told of, on all their devices.
+    ///
+    /// # Errors
+    /// [`Invalid`] for an end that is past or too far away; [`Rejection::NotJoined`].
+    pub async fn notify(&self, room: &RoomId, notify: NotifySetting) -> Result<(), Error> {
+        let (now, limits) = (self.chat.inner.clock.now(), &self.chat.inner.limits);
+        check_until("snooze_until", notify.snooze_until, now, limits)?;
+        self.done(room, Action::Notify(notify)).await.map(|_| ())
     }
 
     /// Marks all up to `seq` as delivered to one of the caller's devices.

@@ -80,7 +80,12 @@ impl Caller {
     /// [`Rejection::NoSuchRoom`], also if the caller may not know of it.
     pub async fn room(&self, room: &RoomId) -> Result<RoomSummary, Error> {
         let (room, member, _) = self.reach(room, Access::Know).await?;
-        Ok(RoomSummary::new(room, member.as_ref(), &self.chat.inner.epoch))
+        Ok(RoomSummary::new(
+            room,
+            member.as_ref(),
+            &self.chat.inner.epoch,
+            self.chat.inner.clock.now(),
+        ))
     }
 
     /// Up to `limit` rooms with an id above `after`, in the order of ids.
@@ -95,8 +100,8 @@ impl Caller {
     ) -> Result<Vec<RoomSummary>, Error> {
         self.check_page(limit)?;
         let rooms = self.chat.inner.store.rooms(&self.viewer(), filter, after, limit).await?;
-        let epoch = &self.chat.inner.epoch;
-        Ok(rooms.into_iter().map(|(r, m)| RoomSummary::new(r, m.as_ref(), epoch)).collect())
+        let (epoch, now) = (&self.chat.inner.epoch, self.chat.inner.clock.now());
+        Ok(rooms.into_iter().map(|(r, m)| RoomSummary::new(r, m.as_ref(), epoch, now)).collect())
     }
 
     /// Up to `limit` members of a room that the caller may read, with an id above `after`.

@@ -223,7 +223,7 @@ impl Teller {
     /// Tells those who are connected, before anyone is told that the commit is done: whoever was put out
     /// gets nothing later than that. Other nodes are told what they may already have read.
     fn tell(&self, commands: &[Command], committed: Committed) -> Vec<Result<Outcome, Rejection>> {
-        let Committed { outcomes, entries, rewritten, marks, deleted, blocks } = committed;
+        let Committed { outcomes, entries, rewritten, marks, deleted, blocks, notify } = committed;
         let (hub, node) = (&self.hub, self.node.as_ref());
         if let Some(node) = node {
             node.entries(&entries);
@@ -236,8 +236,17 @@ impl Teller {
             }
         }
         for (user, other, on) in blocks {
+            if let Some(node) = node {
+                node.blocked(&user, &other, on);
+            }
             hub.bar(&RoomId::direct(&user, &other), &other, on);
             hub.notify(&user, &Notice::Block { user: other, on });
+        }
+        for (room, user, notify) in notify {
+            if let Some(node) = node {
+                node.notify_set(&room, &user);
+            }
+            hub.notify(&user, &Notice::Notify { room, notify });
         }
         for (room, user, now) in marks {
             let asked = commands.iter().any(|command| {

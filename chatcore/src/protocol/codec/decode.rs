@@ -91,6 +91,7 @@ fn request(op: &str, mut f: Fields) -> Result<Option<Request>, FieldError> {
         "block" => Request::Block { user: f.last("user")? },
         "unblock" => Request::Unblock { user: f.last("user")? },
         "blocks" => Request::Blocks(f.rest()?),
+        "notify" => Request::Notify { room: f.take("room")?, body: f.rest()? },
         "pins" => Request::Pins { room: f.take("room")?, body: f.rest()? },
         "readers" => Request::Readers {
             room: f.take("room")?,

@@ -49,7 +49,7 @@ pub enum Answer {
     Subscribed(Subscribed),
     /// To `auth`.
     Renewed(TokenRenewed),
-    /// To `unsubscribe`, `mark_read`, `block` and `unblock`: nothing more to say.
+    /// To `unsubscribe`, `mark_read`, `notify`, `block` and `unblock`: nothing more to say.
     Done {},
 }
 
@@ -212,6 +212,9 @@ pub struct Subscribed {
     /// Members who are there now, the caller included; signals of the kind `presence` tell of those
     /// who come and go. In a room in which many listen: nobody.
     pub presence: Vec<UserId>,
+    /// How many members are there now; where nobody is named, `online` frames tell how that changes.
+    #[serde(default)]
+    pub online: u64,
 }
 
 /// How far one member has come.

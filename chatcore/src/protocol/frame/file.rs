@@ -63,6 +63,9 @@ pub struct UploadRequest {
 pub struct DownloadRequest {
     /// Which file.
     pub attachment: AttachmentId,
+    /// Its thumbnail is wanted, and places count in that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thumbnail: bool,
     /// The first byte that is wanted, counted from 0; at most the file's length.
     #[serde(default)]
     pub start: u64,

@@ -18,11 +18,12 @@ pub use file::{DownloadRequest, FileAnswer, FileRequest, UploadRequest};
 pub use received::{Event, Received, UnknownEntry};
 pub use request::{
     Blocks, CreateInviteLink, CreateRoom, Delete, Edit, History, MarkRead, MemberChange,
-    MemberVerb, Members, Pins, Request, Rooms, Search, Send, UpdateRoom, UseInvite,
+    MemberVerb, Members, Pins, Request, Rooms, Search, Send, SetNotify, UpdateRoom, UseInvite,
 };
 pub use server::{
     AuthExpiring, BlockFrame, EventFrame, Failure, Gap, GapReason, Goaway, MarkFrame,
-    MembershipFrame, Pong, Resumed, ServerFrame, SignalFrame, StreamFrame, TicketFrame, Welcome,
+    MembershipFrame, NotifyFrame, OnlineFrame, Pong, Resumed, ServerFrame, SignalFrame,
+    StreamFrame, TicketFrame, Welcome,
 };
 
 use crate::id::Seq;

@@ -113,7 +113,9 @@ impl Received {
 }
 
 /// The ops of [`ServerFrame`].
-const OPS: [&str; 12] = [
+const OPS: [&str; 14] = [
+    "online",
+    "notify",
     "block",
     "welcome",
     "result",

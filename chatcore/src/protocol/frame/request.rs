@@ -9,7 +9,10 @@ use crate::clock::Timestamp;
 use crate::error::Invalid;
 use crate::id::{AttachmentId, ClientMsgId, InviteLinkId, MessageId, RoomId, Seq, UserId};
 use crate::log::{Cursor, Draft, HistoryQuery};
-use crate::room::{InviteCode, MemberAction, NewInviteLink, NewRoom, Role, RoomKind, RoomUpdate};
+use crate::room::{
+    InviteCode, MemberAction, NewInviteLink, NewRoom, NotifyLevel, NotifySetting, Role, RoomKind,
+    RoomUpdate,
+};
 
 /// What a frame with an `id` asks for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -177,6 +180,14 @@ pub enum Request {
     Invitation(UseInvite),
     /// Comes into a room by such a link.
     AcceptInvite(UseInvite),
+    /// Says what of a room the caller wants to be told of.
+    Notify {
+        /// Of which room.
+        room: RoomId,
+        /// What.
+        #[serde(flatten)]
+        body: SetNotify,
+    },
     /// Blocks someone.
     Block {
         /// Whom.
@@ -396,6 +407,24 @@ impl From<CreateInviteLink> for NewInviteLink {
 pub struct UseInvite {
     /// The code of an invite link.
     pub code: InviteCode,
+}
+
+/// What of a room the caller wants to be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetNotify {
+    /// What.
+    pub level: NotifyLevel,
+    /// Until then nothing, whatever the level says; then what it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snooze_until: Option<Timestamp>,
+}
+
+impl From<SetNotify> for NotifySetting {
+    fn from(SetNotify { level, snooze_until }: SetNotify) -> Self {
+        Self { level, snooze_until }
+    }
 }
 
 /// Which of those whom the caller blocks to list.

@@ -15,6 +15,7 @@ use crate::hub::Membership;
 use crate::id::{Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Entry;
 use crate::protocol::limits::Announced;
+use crate::room::NotifyLevel;
 
 /// One frame from the server, other than an `event`: see [`EventFrame`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,10 @@ pub enum ServerFrame {
     Membership(MembershipFrame),
     /// The caller has blocked someone, or does so no more.
     Block(BlockFrame),
+    /// What the caller wants to be told of, in a room.
+    Notify(NotifyFrame),
+    /// How many are in a room in which many listen.
+    Online(OnlineFrame),
     /// Entries of a room are not coming; subscribe again to catch up.
     Gap(Gap),
     /// Over QUIC: the first frame of a room's stream.
@@ -234,6 +239,31 @@ pub struct BlockFrame {
     pub user: UserId,
     /// Whether they are blocked.
     pub on: bool,
+}
+
+/// What the caller wants to be told of, in a room; to all of their own connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotifyFrame {
+    /// Which room.
+    pub room: RoomId,
+    /// What.
+    pub level: NotifyLevel,
+    /// Until then nothing, whatever the level says; then what it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snooze_until: Option<Timestamp>,
+}
+
+/// How many members are in a room in which so many listen that nobody is named; when that has changed by a
+/// hundredth, every 5 s at most, and when it has changed at all, every minute. Who was named before in that room is not
+/// kept up any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OnlineFrame {
+    /// Which room.
+    pub room: RoomId,
+    /// How many.
+    pub count: u64,
 }
 
 /// A subscription has lost its place and sends nothing more until it is made anew.

@@ -8,8 +8,8 @@ use crate::id::{DeviceId, Epoch, RoomId, Seq, SessionId, UserId};
 use crate::log::Cursor;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::{
-    Answer, BlockFrame, GapReason, MarkFrame, MarkState, Request, ServerFrame, Signal, SignalFrame,
-    Token,
+    Answer, BlockFrame, GapReason, MarkFrame, MarkState, NotifyFrame, OnlineFrame, Request,
+    ServerFrame, Signal, SignalFrame, Token,
 };
 
 /// What is to be done next.
@@ -147,6 +147,8 @@ pub struct RoomState {
     pub marks: Vec<MarkState>,
     /// Who is there.
     pub presence: Vec<UserId>,
+    /// How many are.
+    pub online: u64,
 }
 
 /// Something happened outside that the client is to know of.
@@ -168,6 +170,10 @@ pub enum Notice {
     Signal(SignalFrame),
     /// The client has blocked someone, or does so no more.
     Block(BlockFrame),
+    /// How many are in a room.
+    Online(OnlineFrame),
+    /// What the client's user wants to be told of.
+    Notify(NotifyFrame),
     /// A subscription cannot go on where it was.
     Lost {
         /// Which.

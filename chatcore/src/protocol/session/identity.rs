@@ -193,8 +193,9 @@ impl Session {
 
     /// Begins a subscription, and says how it stands.
     pub(super) fn start(&mut self, room: &RoomId, state: RoomState) -> (Slot, Subscribed) {
-        let RoomState { recovered, from, epoch, head_seq, floor_seq, marks, presence } = state;
+        let RoomState { recovered, from, epoch, head_seq, floor_seq, marks, presence, online } =
+            state;
         let slot = self.deliveries.start(room, from, head_seq);
-        (slot, Subscribed { recovered, epoch, head_seq, floor_seq, marks, presence })
+        (slot, Subscribed { recovered, epoch, head_seq, floor_seq, marks, presence, online })
     }
 }

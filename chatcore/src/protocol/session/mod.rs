@@ -260,7 +260,15 @@ impl Session {
                 self.send(ServerFrame::Signal(signal));
             }
             Notice::Block(block) if self.is_open() => self.send(ServerFrame::Block(block)),
-            Notice::Mark(_) | Notice::Signal(_) | Notice::Block(_) => {}
+            Notice::Online(online) if self.deliveries.slot(&online.room).is_some() => {
+                self.send(ServerFrame::Online(online));
+            }
+            Notice::Notify(notify) if self.is_open() => self.send(ServerFrame::Notify(notify)),
+            Notice::Mark(_)
+            | Notice::Signal(_)
+            | Notice::Block(_)
+            | Notice::Notify(_)
+            | Notice::Online(_) => {}
             Notice::Lost { slot, epoch, head_seq, reason } => {
                 self.gap(slot, epoch, head_seq, reason);
             }

@@ -41,6 +41,7 @@ fn unopened(case: &Case<'_>) -> Room {
         head_seq: Seq::START,
         head_n: 0,
         floor_seq: Seq::START,
+        floor_n: 0,
         members: 0,
         owners: 0,
         pins: 0,

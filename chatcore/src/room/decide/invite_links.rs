@@ -6,7 +6,7 @@ use super::{Case, Decision, Outcome};
 use crate::id::InviteLinkId;
 use crate::log::Body;
 use crate::room::view::banned;
-use crate::room::{InviteHash, InviteLink, Rejection, Role, RoomKind};
+use crate::room::{Actor, InviteHash, InviteLink, Rejection, Role, RoomKind};
 
 pub(super) fn add(case: &Case<'_>, link: &InviteLink) -> Result<Decision, Rejection> {
     let room = case.joined()?;
@@ -33,11 +33,17 @@ pub(super) fn add(case: &Case<'_>, link: &InviteLink) -> Result<Decision, Reject
 pub(super) fn revoke(case: &Case<'_>, link: &InviteLinkId) -> Result<Decision, Rejection> {
     let room = case.joined()?;
     require(case, Role::Moderator)?;
-    let known = case.view.invite_links.get(link).filter(|link| link.is_live(case.now()));
-    known.ok_or(Rejection::NoSuchInviteLink)?;
+    let known = case.view.invite_links.get(link).ok_or(Rejection::NoSuchInviteLink)?;
+    let live = known.is_live(case.now());
+    // One that is over is nothing to moderators, but the host may want it gone.
+    if !live && *case.actor() != Actor::System {
+        return Err(Rejection::NoSuchInviteLink);
+    }
     let mut story = case.story(room.clone());
     story.changes.invite_links.insert((room.id.clone(), link.clone()), None);
-    story.append(Body::Unlink { link: link.clone() });
+    if live {
+        story.append(Body::Unlink { link: link.clone() });
+    }
     Ok(story.done())
 }
 

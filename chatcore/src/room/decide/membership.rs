@@ -4,7 +4,9 @@ use super::{Case, Decision, Outcome, Story};
 use crate::id::{InviteLinkId, RoomId, Seq, UserId};
 use crate::log::Body;
 use crate::room::view::banned;
-use crate::room::{Access, Actor, Member, NewRoom, Rejection, Role, Room, RoomKind, Standing};
+use crate::room::{
+    Access, Actor, Member, NewRoom, NotifySetting, Rejection, Role, Room, RoomKind, Standing,
+};
 
 pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejection> {
     let barred = new.kind == RoomKind::Direct && case.view.member(&case.actor().id()).barred;
@@ -27,6 +29,7 @@ pub(super) fn create(case: &Case<'_>, new: &NewRoom) -> Result<Decision, Rejecti
         head_seq: case.view.room.as_ref().map_or(Seq::START, |r| r.head_seq),
         head_n: case.view.room.as_ref().map_or(0, |r| r.head_n),
         floor_seq: case.view.room.as_ref().map_or(Seq::START, |r| r.head_seq),
+        floor_n: case.view.room.as_ref().map_or(0, |r| r.head_n),
         members: 0,
         owners: 0,
         pins: 0,
@@ -227,6 +230,19 @@ pub(super) fn mark(
     }
     member.settle_mentions();
     let mut story = case.story(room.clone());
+    story.put(member);
+    Ok(story.done())
+}
+
+pub(super) fn notify(case: &Case<'_>, notify: NotifySetting) -> Result<Decision, Rejection> {
+    let room = case.joined()?;
+    let mut member = case.view.member(case.user()?);
+    if member.notify == notify {
+        return Ok(case.unchanged(room));
+    }
+    member.notify = notify;
+    let mut story = case.story(room.clone());
+    story.changes.notify.insert((room.id.clone(), member.user.clone()), notify);
     story.put(member);
     Ok(story.done())
 }

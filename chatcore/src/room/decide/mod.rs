@@ -87,6 +87,7 @@ pub(super) fn decide(
         Action::RevokeInviteLink(link) => invite_links::revoke(&case, link),
         Action::EnterByLink(hash) => invite_links::enter(&case, hash),
         Action::Block { target, on } => blocking::block(&case, target, *on),
+        Action::Notify(notify) => membership::notify(&case, *notify),
         Action::Update(update) => moderation::update(&case, update),
         Action::Expire { upto, edited } => moderation::expire(&case, *upto, edited),
         Action::Mark { read, delivered } => membership::mark(&case, *read, *delivered),

@@ -200,6 +200,9 @@ pub(super) fn expire(
     }
     let mut story = case.story(room.clone());
     story.room.floor_seq = upto;
+    // At the head the count is known without looking.
+    let n = if upto == room.head_seq { Some(&room.head_n) } else { case.view.n_at.get(&upto) };
+    story.room.floor_n = room.floor_n.max(*n.unwrap_or(&0));
     story.append(Body::Expire { upto });
     let edited = edited.iter().map(|message| (room.id.clone(), message.clone()));
     story.changes.emptied.extend(edited);

@@ -12,13 +12,13 @@ use crate::clock::Timestamp;
 use crate::id::{AttachmentId, RoomId, UserId};
 use crate::store::StoreError;
 use crate::store::attachment::{AttachmentStore, Keep, NotTaken, Reservation, WaitingLimit};
-use crate::store::sql::rows::file_size;
+use crate::store::sql::rows::{file_size, thumbnail_from, thumbnail_text};
 
 /// The columns of [`attachment`], of `a`.
 macro_rules! columns {
     () => {
         "a.id, a.owner, a.state, a.created_at, a.size, a.name, a.content_type, a.width, a.height, \
-         a.hash, a.room, a.seq"
+         a.hash, a.thumbnail, a.room, a.seq"
     };
 }
 
@@ -37,7 +37,7 @@ WHERE w.files < $5 AND w.bytes + $6::numeric <= $7::numeric ON CONFLICT DO NOTHI
 
 const COMPLETE: &str = "\
 UPDATE $.attachments SET state = 2, size = $1, name = $2, content_type = $3, width = $4, \
-height = $5, hash = $6 WHERE id = $7 AND state = 1 RETURNING 1";
+height = $5, hash = $6, thumbnail = $8 WHERE id = $7 AND state = 1 RETURNING 1";
 
 /// Finds the file as it was, and takes it if it is its owner's and waits. The index allows no second picture, not
 /// even for a moment, so the old one goes first; and the old one is no business of who does
@@ -70,6 +70,7 @@ fn attachment(row: &PgRow) -> Result<Attachment, StoreError> {
     let side = |pixels: Option<i64>| pixels.map(u32::try_from).transpose().map_err(corrupt);
     let (width, height) = (side(row.take()?)?, side(row.take()?)?);
     let hash = ContentHash(row.bytes()?);
+    let thumbnail = thumbnail_from(row.take()?)?;
     let usage = match state {
         2 => Usage::Waiting,
         3 => Usage::Message { room: RoomId::parse(row.take()?).map_err(corrupt)?, seq: row.seq()? },
@@ -77,7 +78,19 @@ fn attachment(row: &PgRow) -> Result<Attachment, StoreError> {
         5 => Usage::Shared,
         _ => return Err(corrupt("an unknown state of a file")),
     };
-    Ok(Attachment { id, owner, name, content_type, size, width, height, created_at, hash, usage })
+    Ok(Attachment {
+        id,
+        owner,
+        name,
+        content_type,
+        size,
+        width,
+        height,
+        thumbnail,
+        created_at,
+        hash,
+        usage,
+    })
 }
 
 #[async_trait]
@@ -102,6 +115,7 @@ impl AttachmentStore for PostgresStore {
         args.bind(attachment.content_type.clone());
         args.bind(attachment.width.map(i64::from)).bind(attachment.height.map(i64::from));
         args.bind(attachment.hash.0.to_vec()).bind(attachment.id.as_str().to_owned());
+        args.bind(thumbnail_text(attachment.thumbnail.as_ref())?);
         Ok(!self.client.write(COMPLETE, args.done()?).await?.is_empty())
     }
 

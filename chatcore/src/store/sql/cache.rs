@@ -207,6 +207,7 @@ mod tests {
             head_seq: Seq(index),
             head_n: 0,
             floor_seq: Seq::START,
+            floor_n: 0,
             members: 0,
             owners: 0,
             pins: 0,

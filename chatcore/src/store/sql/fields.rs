@@ -50,28 +50,31 @@ macro_rules! fields {
             }
 
             pub(super) fn room(&mut self) -> Result<Room, StoreError> {
-                room_from((
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                    self.take()?,
-                ))
+                room_from($crate::store::sql::rows::RoomCells {
+                    id: self.take()?,
+                    kind: self.take()?,
+                    name: self.take()?,
+                    topic: self.take()?,
+                    created_at: self.take()?,
+                    created_by: self.take()?,
+                    keep: self.take()?,
+                    head_seq: self.take()?,
+                    head_n: self.take()?,
+                    floor_seq: self.take()?,
+                    members: self.take()?,
+                    owners: self.take()?,
+                    pins: self.take()?,
+                    deleted_at: self.take()?,
+                    slow_mode: self.take()?,
+                    retention: self.take()?,
+                    floor_n: self.take()?,
+                })
             }
 
             pub(super) fn member(&mut self) -> Result<Member, StoreError> {
                 member_from((
+                    self.take()?,
+                    self.take()?,
                     self.take()?,
                     self.take()?,
                     self.take()?,

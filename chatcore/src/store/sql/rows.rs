@@ -4,8 +4,11 @@ use super::corrupt;
 use crate::account::{NameKind, Purpose};
 use crate::clock::Timestamp;
 use crate::id::{ClientMsgId, Epoch, InviteLinkId, RoomId, Seq, UserId};
-use crate::log::{Body, Entry};
-use crate::room::{InviteHash, InviteLink, Marks, Member, Role, Room, RoomKind, Standing};
+use crate::log::{Body, Entry, Thumbnail};
+use crate::room::{
+    InviteHash, InviteLink, Marks, Member, NotifyLevel, NotifySetting, Role, Room, RoomKind,
+    Standing,
+};
 use crate::store::{HookCursor, StoreError};
 
 /// The columns of [`Fields::room`], of a table or alias `r`.
@@ -13,14 +16,15 @@ macro_rules! room_columns {
     () => {
         "r.id, r.kind, r.name, r.topic, r.created_at, r.created_by, r.keep, r.head_seq, r.head_n, \
          r.floor_seq, r.members, r.owners, r.pins, r.deleted_at, r.slow_mode, \
-         r.retention"
+         r.retention, r.floor_n"
     };
 }
 /// The columns of [`Fields::member`], of `m`.
 macro_rules! member_columns {
     () => {
         "m.user, m.standing, m.banned_until, m.role, m.muted_until, m.entered_seq, m.read_seq, \
-         m.read_n, m.delivered_seq, m.mentions, m.spoke_at, m.barred"
+         m.read_n, m.delivered_seq, m.mentions, m.spoke_at, m.barred, m.notify, \
+         m.snooze_until"
     };
 }
 /// The columns of [`Fields::entry`], of `l`.
@@ -38,46 +42,46 @@ macro_rules! invite_link_columns {
 pub(in crate::store) use {entry_columns, invite_link_columns, member_columns, room_columns};
 
 /// The values of `room_columns`.
-pub(in crate::store) type RoomCells = (
-    String,
-    i64,
-    Option<String>,
-    Option<String>,
-    i64,
-    String,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    Option<i64>,
-    i64,
-    i64,
-);
+#[derive(Debug, serde::Deserialize)]
+pub(in crate::store) struct RoomCells {
+    pub(in crate::store) id: String,
+    pub(in crate::store) kind: i64,
+    pub(in crate::store) name: Option<String>,
+    pub(in crate::store) topic: Option<String>,
+    pub(in crate::store) created_at: i64,
+    pub(in crate::store) created_by: String,
+    pub(in crate::store) keep: i64,
+    pub(in crate::store) head_seq: i64,
+    pub(in crate::store) head_n: i64,
+    pub(in crate::store) floor_seq: i64,
+    pub(in crate::store) members: i64,
+    pub(in crate::store) owners: i64,
+    pub(in crate::store) pins: i64,
+    pub(in crate::store) deleted_at: Option<i64>,
+    pub(in crate::store) slow_mode: i64,
+    pub(in crate::store) retention: i64,
+    pub(in crate::store) floor_n: i64,
+}
 
 pub(in crate::store) fn room_from(cells: RoomCells) -> Result<Room, StoreError> {
-    let (id, kind, name, topic, created_at, created_by, keep, head_seq, head_n, floor_seq, ..) =
-        cells;
-    let (.., members, owners, pins, deleted_at, slow_mode, retention) = cells;
     Ok(Room {
-        id: RoomId::parse(&id).map_err(corrupt)?,
-        kind: kind_from(kind)?,
-        name,
-        topic,
-        created_at: Timestamp(created_at),
-        created_by: UserId::parse(&created_by).map_err(corrupt)?,
-        keep: keep != 0,
-        head_seq: Seq(unsigned(head_seq)?),
-        head_n: unsigned(head_n)?,
-        floor_seq: Seq(unsigned(floor_seq)?),
-        members: unsigned(members)?,
-        owners: unsigned(owners)?,
-        pins: unsigned(pins)?,
-        slow_mode: unsigned(slow_mode)?,
-        retention: unsigned(retention)?,
-        deleted_at: deleted_at.map(Timestamp),
+        id: RoomId::parse(&cells.id).map_err(corrupt)?,
+        kind: kind_from(cells.kind)?,
+        name: cells.name,
+        topic: cells.topic,
+        created_at: Timestamp(cells.created_at),
+        created_by: UserId::parse(&cells.created_by).map_err(corrupt)?,
+        keep: cells.keep != 0,
+        head_seq: Seq(unsigned(cells.head_seq)?),
+        head_n: unsigned(cells.head_n)?,
+        floor_seq: Seq(unsigned(cells.floor_seq)?),
+        floor_n: unsigned(cells.floor_n)?,
+        members: unsigned(cells.members)?,
+        owners: unsigned(cells.owners)?,
+        pins: unsigned(cells.pins)?,
+        slow_mode: unsigned(cells.slow_mode)?,
+        retention: unsigned(cells.retention)?,
+        deleted_at: cells.deleted_at.map(Timestamp),
     })
 }
 
@@ -95,11 +99,13 @@ pub(in crate::store) type MemberCells = (
     Option<String>,
     Option<i64>,
     i64,
+    i64,
+    Option<i64>,
 );
 
 pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreError> {
     let (user, standing, until, role, muted_until, entered_seq, read_seq, read_n, ..) = cells;
-    let (.., delivered, mentions, spoke_at, barred) = cells;
+    let (.., delivered, mentions, spoke_at, barred, notify, snooze_until) = cells;
     Ok(Member {
         user: UserId::parse(&user).map_err(corrupt)?,
         standing: standing_from(standing, until.map(Timestamp))?,
@@ -117,6 +123,10 @@ pub(in crate::store) fn member_from(cells: MemberCells) -> Result<Member, StoreE
         },
         spoke_at: spoke_at.map(Timestamp),
         barred: barred != 0,
+        notify: NotifySetting {
+            level: level_from(notify)?,
+            snooze_until: snooze_until.map(Timestamp),
+        },
     })
 }
 
@@ -231,6 +241,36 @@ fn standing_from(number: i64, until: Option<Timestamp>) -> Result<Standing, Stor
         4 => Ok(Standing::Kicked),
         5 => Ok(Standing::Banned { until }),
         _ => Err(corrupt("an unknown standing")),
+    }
+}
+
+/// A thumbnail as it is kept: JSON.
+pub(in crate::store) fn thumbnail_text(
+    thumbnail: Option<&Thumbnail>,
+) -> Result<Option<String>, StoreError> {
+    thumbnail.map(serde_json::to_string).transpose().map_err(corrupt)
+}
+
+pub(in crate::store) fn thumbnail_from(
+    text: Option<&str>,
+) -> Result<Option<Thumbnail>, StoreError> {
+    text.map(serde_json::from_str).transpose().map_err(corrupt)
+}
+
+pub(in crate::store) fn level_number(level: NotifyLevel) -> i64 {
+    match level {
+        NotifyLevel::All => 0,
+        NotifyLevel::Mentions => 1,
+        NotifyLevel::None => 2,
+    }
+}
+
+fn level_from(number: i64) -> Result<NotifyLevel, StoreError> {
+    match number {
+        0 => Ok(NotifyLevel::All),
+        1 => Ok(NotifyLevel::Mentions),
+        2 => Ok(NotifyLevel::None),
+        _ => Err(corrupt("an unknown level")),
     }
 }
 

@@ -10,7 +10,7 @@ use super::rows::{
 };
 use crate::clock::Timestamp;
 use crate::id::{AttachmentId, MessageId, RoomId, Seq, UserId};
-use crate::log::AttachmentRef;
+use crate::log::{AttachmentRef, Thumbnail};
 use crate::room::{
     Command, Member, MessageState, PriorSend, ReactionCount, Room, Upload, View, Views,
 };
@@ -307,10 +307,19 @@ impl Questions {
                 }
             }
             Part::Uploads => {
-                type Cells = (AttachmentId, UserId, String, String, u64, Option<u32>, Option<u32>);
-                for (id, owner, name, content_type, size, width, height) in rows::<Cells>(answer)? {
-                    let file =
-                        AttachmentRef { id: id.clone(), name, content_type, size, width, height };
+                type Sides = (Option<u32>, Option<u32>, Option<Thumbnail>);
+                type Cells = (AttachmentId, UserId, String, String, u64, Sides);
+                for (id, owner, name, content_type, size, sides) in rows::<Cells>(answer)? {
+                    let (width, height, thumbnail) = sides;
+                    let file = AttachmentRef {
+                        id: id.clone(),
+                        name,
+                        content_type,
+                        size,
+                        width,
+                        height,
+                        thumbnail,
+                    };
                     views.uploads.insert(id, Upload { owner, file });
                 }
             }

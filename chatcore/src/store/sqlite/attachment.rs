@@ -11,11 +11,11 @@ use crate::clock::Timestamp;
 use crate::id::{AttachmentId, RoomId, Seq, UserId};
 use crate::store::StoreError;
 use crate::store::attachment::{AttachmentStore, Keep, NotTaken, Reservation, WaitingLimit};
-use crate::store::sql::rows::file_size;
+use crate::store::sql::rows::{file_size, thumbnail_from, thumbnail_text};
 
 /// A file that is whole and not released: what [`attachment`] reads.
 const FIND: &str = "SELECT id, owner, state, created_at, size, name, content_type, width, height, \
-     hash, room, seq FROM attachments WHERE id = ? AND state BETWEEN 2 AND 5";
+     hash, room, seq, thumbnail FROM attachments WHERE id = ? AND state BETWEEN 2 AND 5";
 
 /// The file of a row of [`FIND`].
 fn attachment(row: &SqliteRow) -> Result<Attachment, StoreError> {
@@ -43,6 +43,7 @@ fn attachment(row: &SqliteRow) -> Result<Attachment, StoreError> {
         size: number(4)?.try_into().map_err(corrupt)?,
         width: side(7)?,
         height: side(8)?,
+        thumbnail: thumbnail_from(row.try_get(12).map_err(failed)?)?,
         created_at: Timestamp(number(3)?),
         hash: ContentHash(row.try_get::<&[u8], _>(9).map_err(failed)?.try_into().map_err(corrupt)?),
         usage,
@@ -90,7 +91,7 @@ impl AttachmentStore for SqliteStore {
         let mut tx = self.write().await?;
         let done = sqlx::query(
             "UPDATE attachments SET state = 2, size = ?, name = ?, content_type = ?, width = ?, \
-             height = ?, hash = ? WHERE id = ? AND state = 1",
+             height = ?, hash = ?, thumbnail = ? WHERE id = ? AND state = 1",
         )
         .bind(file_size(attachment.size))
         .bind(&attachment.name)
@@ -98,6 +99,7 @@ impl AttachmentStore for SqliteStore {
         .bind(attachment.width)
         .bind(attachment.height)
         .bind(&attachment.hash.0[..])
+        .bind(thumbnail_text(attachment.thumbnail.as_ref())?)
         .bind(attachment.id.as_str())
         .execute(&mut *tx)
         .await

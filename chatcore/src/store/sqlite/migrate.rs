@@ -20,9 +20,12 @@ pub(super) const MIGRATIONS: &[Migration] = migrations!(
         "0007_host",
         "0011_invite_links",
         "0012_blocks",
+        "0013_notify",
         "0021_erasures",
         "0022_retention",
         "0023_oversight",
+        "0024_thumbnails",
+        "0025_floor",
     ]
 );
 

@@ -27,6 +27,8 @@ pub async fn what_is_too_old_is_read_no_more(store: impl Rooms) {
         if swept {
             while scene.store.sweep(2).await.expect("the store works") > 0 {}
         }
+        let seen = scene.see(&room).await;
+        assert_eq!((seen.floor_seq, seen.floor_n, seen.head_n), (old.seq, 1, 2));
         let log = scene.log(&room).await;
         let seqs: Vec<_> = log.iter().map(|entry| entry.seq.0).collect();
         assert_eq!(seqs, [5, 6, 7], "{log:?}");

@@ -1,9 +1,11 @@
 //! Finding rooms and members.
 
 use crate::id::RoomId;
-use crate::room::{Action, MemberAction, NewRoom, RoomUpdate, Standing};
+use crate::room::{
+    Action, MemberAction, NewRoom, NotifyLevel, NotifySetting, Rejection, RoomUpdate, Standing,
+};
 use crate::store::{Head, RoomFilter};
-use crate::testing::scene::{Rooms, Scene, kick, to, user};
+use crate::testing::scene::{Rooms, Scene, kick, mark, to, user};
 
 /// None is left out, none comes twice, however long a page is.
 pub async fn rooms_are_listed_in_pages_by_id(store: impl Rooms) {
@@ -148,4 +150,32 @@ pub async fn a_room_is_shown_with_how_one_stands_to_it(store: impl Rooms) {
     assert_eq!(stands("eve").await, None);
     let alone = scene.store.room(&room, None).await.expect("the store works").expect("it is there");
     assert_eq!(alone.1, None);
+}
+
+/// For themselves alone, until it ends; coming back does not change it.
+pub async fn what_a_member_wants_to_be_told_of_is_kept(store: impl Rooms) {
+    let scene = Scene::of(store);
+    let room = scene.public("general", "ann", &["bob"]).await;
+    let head = scene.see(&room).await.head_seq;
+    let until = Some(scene.now().after(std::time::Duration::from_secs(60)));
+    let notify = NotifySetting { level: NotifyLevel::Mentions, snooze_until: until };
+    scene.does("bob", &room, Action::Notify(notify)).await;
+    assert_eq!(scene.member(&room, "bob").await.notify, notify);
+    assert_eq!(scene.member(&room, "ann").await.notify, NotifySetting::default());
+    assert_eq!(scene.see(&room).await.head_seq, head, "nobody else hears of it");
+    scene.does("bob", &room, mark(head.0)).await;
+    scene.does("bob", &room, Action::Leave).await;
+    let gone = scene.ask("bob", &room, Action::Notify(NotifySetting::default())).await;
+    assert_eq!(gone, Err(Rejection::NotJoined));
+    scene.does("bob", &room, Action::Enter).await;
+    assert_eq!(scene.member(&room, "bob").await.notify, notify);
+    let none = NotifySetting { level: NotifyLevel::None, snooze_until: None };
+    let batch = [Action::Notify(none), mark(head.0), Action::Notify(none)];
+    let batch = batch.map(|action| scene.command("bob", &room, action));
+    let committed = scene.commit(&batch).await;
+    assert_eq!(committed.notify, [(room.clone(), user("bob"), none)]);
+    assert_eq!(scene.member(&room, "bob").await.notify, none);
+    assert_eq!(notify.level_at(scene.now()), NotifyLevel::None);
+    scene.wait(std::time::Duration::from_secs(60));
+    assert_eq!(notify.level_at(scene.now()), NotifyLevel::Mentions);
 }

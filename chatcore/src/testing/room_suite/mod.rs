@@ -94,6 +94,7 @@ macro_rules! room_store_suite {
                 blocked_people_are_bounded,
                 blocking_and_opening_at_once_leave_nobody_unblocked,
                 // listing
+                what_a_member_wants_to_be_told_of_is_kept,
                 rooms_are_listed_in_pages_by_id,
                 visible_rooms_are_public_ones_and_ones_own,
                 deleted_rooms_are_listed_nowhere,

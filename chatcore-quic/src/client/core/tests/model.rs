@@ -253,6 +253,7 @@ impl World {
             floor_seq: Seq(0),
             marks: Vec::new(),
             presence: Vec::new(),
+            online: 0,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::{Closing, Membership, Notice, Subscription};
-use crate::room::Marks;
+use crate::room::{Marks, NotifyLevel, NotifySetting};
 
 async fn register(chat: &Chat, handle: &str) -> SignedIn {
     let account = NewAccount::handle(handle, "correct horse battery");
@@ -124,6 +124,49 @@ async fn ones_own_devices_hear_of_ones_ways_and_marks_on_every_node() {
     assert_eq!(told(&phone), [membership(Membership::Kicked)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn ones_own_devices_hear_what_one_wants_to_be_told_of_on_every_node() {
+    let nodes = Nodes::start(2, MemoryBus::default()).await;
+    let room = nodes.room(&["ann", "ben"]).await;
+    let phone = nodes.chats[1].hub().connect(user("ben"), None);
+    let other = nodes.chats[1].hub().connect(user("ann"), None);
+    settle().await;
+    let ben = nodes.chats[0].as_user(&user("ben"));
+    for level in [NotifyLevel::Mentions, NotifyLevel::None, NotifyLevel::All] {
+        let notify = NotifySetting { level, snooze_until: None };
+        ben.notify(&room, notify).await.expect("set");
+        settle().await;
+        assert_eq!(told(&phone), [Notice::Notify { room: room.clone(), notify }]);
+        ben.notify(&room, notify).await.expect("as it is");
+        settle().await;
+        assert_eq!(told(&phone), [], "that is no news");
+    }
+    assert_eq!(told(&other), [], "it is nobody else's matter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_one_blocks_is_known_to_ones_devices_on_every_node_and_told_nothing_more() {
+    let nodes = Nodes::start(2, MemoryBus::default()).await;
+    let anns = register(&nodes.chats[0], "ann").await.account.id;
+    let ben = register(&nodes.chats[0], "ben").await.account.id;
+    let ann = nodes.chats[0].as_user(&anns);
+    let room = ann.create_room(NewRoom::direct(ben.clone())).await.expect("made").room;
+    let phone = nodes.chats[1].hub().connect(anns, None);
+    let (bens, _there) = comes(&nodes.chats[1], ben.as_str(), &room).await;
+    settle().await;
+    drop((told(&phone), told(&bens)));
+    for on in [true, false] {
+        let done = if on { ann.block(&ben).await } else { ann.unblock(&ben).await };
+        done.expect("she may");
+        settle().await;
+        assert_eq!(told(&phone), [Notice::Block { user: ben.clone(), on }]);
+        ann.signal(&room, "typing", true, 5_000).await.expect("signalled");
+        settle().await;
+        let heard = told(&bens).iter().any(|notice| matches!(notice, Notice::Signal(_)));
+        assert_eq!(heard, !on, "blocked: {on}");
+    }
+}
+
 /// A client that listens to a room, as a member of it.
 async fn comes(chat: &Chat, who: &str, room: &RoomId) -> (Arc<Listener>, Subscription) {
     let listener = chat.hub().connect(user(who), None);
@@ -189,6 +232,35 @@ async fn who_is_there_is_known_on_every_node() {
     settle().await;
     assert_eq!(presence(&told(&anns)), [("ben".to_owned(), false)]);
     assert_eq!(here.present(), [user("ann")]);
+}
+
+/// Whom a crowd is told of does not depend on where they are: each node says how many are there on it.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_is_counted_over_all_nodes() {
+    let nodes = Nodes::start(2, MemoryBus::default()).await;
+    let names: Vec<String> = (0..150).map(|n| format!("user{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let room = nodes.room(&names).await;
+    let mut crowd = Vec::new();
+    for (n, name) in names.iter().enumerate() {
+        crowd.push(comes(&nodes.chats[usize::from(n >= 75)], name, &room).await);
+    }
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let last = |listener: &Listener| {
+        told(listener).into_iter().rev().find_map(|notice| match notice {
+            Notice::Online { count, .. } => Some(count),
+            _ => None,
+        })
+    };
+    for (listener, subscription) in [&crowd[0], &crowd[149]] {
+        assert_eq!(last(listener), Some(150));
+        assert_eq!((subscription.online(), subscription.present().len()), (150, 0));
+    }
+    crowd.drain(100..140);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    for (listener, subscription) in [&crowd[0], &crowd[109]] {
+        assert_eq!((last(listener), subscription.online()), (Some(110), 110));
+    }
 }
 
 #[tokio::test(start_paused = true)]

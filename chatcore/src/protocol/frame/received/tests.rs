@@ -14,7 +14,7 @@ use crate::log::{Body, HistoryPage, Message};
 use crate::protocol::frame::*;
 use crate::protocol::limits::Announced;
 use crate::protocol::{DecodeError, Encoding};
-use crate::room::{InviteCode, Marks, Role, RoomKind};
+use crate::room::{InviteCode, Marks, NotifyLevel, NotifySetting, Role, RoomKind};
 use crate::search::Excerpt;
 
 const MAX: usize = 256 * 1024;
@@ -50,6 +50,7 @@ fn subscribed() -> Subscribed {
         floor_seq: Seq(0),
         marks: vec![mark],
         presence: vec![user()],
+        online: 1,
     }
 }
 
@@ -86,6 +87,7 @@ fn summary() -> RoomSummary {
         head_seq: Seq(9),
         head_n: 4,
         floor_seq: Seq(0),
+        floor_n: 1,
         read_seq: Seq(3),
         read_n: 1,
         delivered_seq: Seq(4),
@@ -93,6 +95,9 @@ fn summary() -> RoomSummary {
         mentions: 2,
         slow_mode: 7,
         pins: 1,
+        notify: NotifySetting { level: NotifyLevel::Mentions, snooze_until: Some(Timestamp(7)) },
+        muted: true,
+        badge: 2,
         retention: 8,
     }
 }
@@ -199,6 +204,12 @@ fn frames() -> Vec<ServerFrame> {
         ServerFrame::Ticket(TicketFrame { ticket: Token::new("once") }),
         ServerFrame::Pong(Pong { ts: Timestamp(9) }),
         ServerFrame::Block(BlockFrame { user: user(), on: true }),
+        ServerFrame::Online(OnlineFrame { room: room(), count: 9_981 }),
+        ServerFrame::Notify(NotifyFrame {
+            room: room(),
+            level: NotifyLevel::None,
+            snooze_until: Some(Timestamp(9)),
+        }),
     ]);
     frames.extend([GapReason::Slow, GapReason::Retention, GapReason::Epoch].map(|reason| {
         ServerFrame::Gap(Gap { room: room(), epoch: epoch(), head_seq: Seq(9), reason })

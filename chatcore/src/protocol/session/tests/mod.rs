@@ -41,6 +41,7 @@ fn state(from: u64, head: u64) -> RoomState {
         floor_seq: Seq(0),
         marks: Vec::new(),
         presence: Vec::new(),
+        online: 0,
     }
 }
 

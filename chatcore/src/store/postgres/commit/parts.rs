@@ -119,7 +119,7 @@ const fn sql(part: Part) -> &'static str {
         ),
         Part::Uploads => {
             "(SELECT json_agg(json_build_array(a.id, a.owner, a.name, a.content_type, a.size, \
-               a.width, a.height)) FROM json_array_elements_text(?::json) j \
+               json_build_array(a.width, a.height, a.thumbnail::json))) FROM json_array_elements_text(?::json) j \
               JOIN $.attachments a ON a.id = j AND a.state = 2)"
         }
         Part::Inbox => {

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::postgres::error::{corrupt, has_code};
 use crate::store::postgres::rows::signed;
 use crate::store::sql::cache::Written;
-use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
+use crate::store::sql::rows::{hex, kind_number, level_number, role_number, standing_number};
 use crate::store::sql::runs::{Runs, Stretch};
 use crate::store::sql::views::{Before, RoomRow};
 
@@ -69,32 +69,36 @@ const LONGER_THERE: &str = "\
 const ROOMS: &str = "\
 , made AS (INSERT INTO $.rooms AS r (pk, version, id, kind, name, topic, created_at, created_by, keep, \
     head_seq, head_n, floor_seq, members, owners, pins, deleted_at, slow_mode, retention, \
-    dead_seq) \
+    floor_n, dead_seq) \
   SELECT e.pk, 1, e.id, e.kind, e.name, e.topic, e.at, e.by, e.keep, e.seq, e.n, e.floor, \
-    e.members, e.owners, e.pins, e.deleted, e.slow, e.retention, e.dead \
+    e.members, e.owners, e.pins, e.deleted, e.slow, e.retention, e.floor_n, e.dead \
   FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::text[], \
     ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, \
-    seq, n, floor, members, owners, pins, deleted, slow, retention, dead) \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS e (pk, id, kind, name, topic, at, by, keep, \
+    seq, n, floor, members, owners, pins, deleted, slow, retention, floor_n, dead) \
   ON CONFLICT (pk) DO UPDATE SET version = r.version + 1, kind = excluded.kind, \
     name = excluded.name, topic = excluded.topic, created_at = excluded.created_at, \
     created_by = excluded.created_by, keep = excluded.keep, head_seq = excluded.head_seq, \
     head_n = excluded.head_n, floor_seq = excluded.floor_seq, members = excluded.members, \
     owners = excluded.owners, pins = excluded.pins, deleted_at = excluded.deleted_at, \
-    slow_mode = excluded.slow_mode, retention = excluded.retention, dead_seq = excluded.dead_seq)";
+    slow_mode = excluded.slow_mode, retention = excluded.retention, floor_n = excluded.floor_n, \
+    dead_seq = excluded.dead_seq)";
 
 /// Marks are no part of a room's version: others may have moved them on.
 const MEMBERS: &str = "\
 , stood AS (INSERT INTO $.members AS m (room, \"user\", standing, banned_until, role, muted_until, \
-    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at, barred) \
+    entered_seq, read_seq, read_n, delivered_seq, mentions, spoke_at, barred, notify, \
+    snooze_until) \
   SELECT e.* FROM go, unnest(?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], \
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]) AS e \
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[], \
+    ?::bigint[], ?::bigint[]) AS e \
   ON CONFLICT (room, \"user\") DO UPDATE SET standing = excluded.standing, \
     banned_until = excluded.banned_until, role = excluded.role, muted_until = excluded.muted_until, \
     entered_seq = excluded.entered_seq, read_seq = greatest(m.read_seq, excluded.read_seq), \
     read_n = greatest(m.read_n, excluded.read_n), \
     delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq), \
-    mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred)";
+    mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred, \
+    notify = excluded.notify, snooze_until = excluded.snooze_until)";
 
 const MARKS: &str = "\
 , marks AS (UPDATE $.members m SET read_seq = e.read, read_n = e.n, delivered_seq = e.delivered \
@@ -291,6 +295,7 @@ impl<'a> Writing<'a> {
             args.bind(of(whole, |room| room.deleted_at.map(|at| at.0)));
             args.bind(of(whole, |room| i64::from(room.slow_mode)));
             args.bind(of(whole, |room| i64::from(room.retention)));
+            args.bind(of(whole, |room| signed(room.floor_n)));
             args.bind(of(whole, |room| match room.deleted_at {
                 Some(_) => signed(room.head_seq.0),
                 None => signed(room.floor_seq.0),
@@ -327,6 +332,10 @@ impl<'a> Writing<'a> {
             args.bind(mentions);
             args.bind(column(&whole, |(_, member)| member.spoke_at.map(|at| at.0)));
             args.bind(column(&whole, |(_, member)| i64::from(member.barred)));
+            args.bind(column(&whole, |(_, member)| level_number(member.notify.level)));
+            args.bind(column(&whole, |(_, member)| {
+                member.notify.snooze_until.map(|until| until.0)
+            }));
         }
         if !marks.is_empty() {
             checks.rows("marks", marks.len());

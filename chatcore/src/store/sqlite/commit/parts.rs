@@ -97,7 +97,7 @@ pub(super) const fn sql(part: Part) -> &'static str {
         }
         Part::Uploads => {
             "(SELECT json_group_array(json_array(a.id, a.owner, a.name, a.content_type, a.size, \
-               a.width, a.height)) \
+               json_array(a.width, a.height, json(a.thumbnail)))) \
              FROM json_each(?) j CROSS JOIN attachments a ON a.id = j.value AND a.state = 2)"
         }
         Part::Inbox => {

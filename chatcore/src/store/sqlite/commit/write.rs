@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::entries;
 use crate::id::RoomId;
 use crate::room::{Changes, Member, Rejection, Room};
-use crate::store::sql::rows::{hex, kind_number, role_number, standing_number};
+use crate::store::sql::rows::{hex, kind_number, level_number, role_number, standing_number};
 use crate::store::sql::runs::Runs;
 use crate::store::sql::views::Before;
 use crate::store::sqlite::error::{corrupt, failed};
@@ -159,7 +159,7 @@ fn room_row<'a>(
         room.pins,
         room.deleted_at,
         // A row has sixteen cells at most.
-        (room.slow_mode, room.retention),
+        (room.slow_mode, room.retention, room.floor_n),
     ))
 }
 
@@ -184,6 +184,8 @@ fn member_row<'a>(
         (!member.mentions.is_empty()).then_some(&member.mentions),
         member.spoke_at,
         i64::from(member.barred),
+        level_number(member.notify.level),
+        member.notify.snooze_until,
     ))
 }
 

@@ -9,10 +9,12 @@ CREATE TEMP VIEW rooms_written (rooms, members, user_counts) AS SELECT NULL, NUL
 
 CREATE TEMP TRIGGER rooms_written_at_once INSTEAD OF INSERT ON rooms_written BEGIN
     INSERT INTO rooms (pk, id, kind, name, topic, created_at, created_by, keep, head_seq, head_n,
-                       floor_seq, members, owners, pins, deleted_at, slow_mode, retention)
+                       floor_seq, members, owners, pins, deleted_at, slow_mode, retention,
+                       floor_n)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
            value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
-           value ->> 13, value ->> 14, value ->> '$[15][0]', value ->> '$[15][1]'
+           value ->> 13, value ->> 14, value ->> '$[15][0]', value ->> '$[15][1]',
+           value ->> '$[15][2]'
     FROM jsonb_each(NEW.rooms) WHERE true
     ON CONFLICT (pk) DO UPDATE SET
       kind = excluded.kind, name = excluded.name, topic = excluded.topic,
@@ -20,18 +22,21 @@ CREATE TEMP TRIGGER rooms_written_at_once INSTEAD OF INSERT ON rooms_written BEG
       head_seq = excluded.head_seq, head_n = excluded.head_n, floor_seq = excluded.floor_seq,
       members = excluded.members, owners = excluded.owners, pins = excluded.pins,
       deleted_at = excluded.deleted_at, slow_mode = excluded.slow_mode,
-      retention = excluded.retention;
+      retention = excluded.retention, floor_n = excluded.floor_n;
 
     INSERT INTO members (room, user, standing, banned_until, role, muted_until, entered_seq,
-                         read_seq, read_n, delivered_seq, mentions, spoke_at, barred)
+                         read_seq, read_n, delivered_seq, mentions, spoke_at, barred,
+                         notify, snooze_until)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-           value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+           value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
+           value ->> 13, value ->> 14
     FROM jsonb_each(NEW.members) WHERE true
     ON CONFLICT (room, user) DO UPDATE SET
       standing = excluded.standing, banned_until = excluded.banned_until, role = excluded.role,
       muted_until = excluded.muted_until, entered_seq = excluded.entered_seq,
       read_seq = excluded.read_seq, read_n = excluded.read_n, delivered_seq = excluded.delivered_seq,
-      mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred;
+      mentions = excluded.mentions, spoke_at = excluded.spoke_at, barred = excluded.barred,
+      notify = excluded.notify, snooze_until = excluded.snooze_until;
 
     INSERT INTO user_counts (user, joined)
     SELECT value ->> 0, value ->> 1 FROM jsonb_each(NEW.user_counts) WHERE true
