@@ -44,8 +44,7 @@ fn named(testid: &str) -> String {
 
 /// Ann, who owns a room, and Bob, who is in it, each at a page with the room on it.
 struct Two {
-    /// Ends with the others.
-    _server: Local,
+    server: Local,
     ann: Person,
     bob: Person,
     room: String,
@@ -63,7 +62,7 @@ async fn two_in_a_room() -> Option<Two> {
         page.click("joined-room").await;
         page.in_room("tea").await;
     }
-    Some(Two { _server: server, ann, bob, room, page, other })
+    Some(Two { server, ann, bob, room, page, other })
 }
 
 /// That nothing of this test id is in the document.

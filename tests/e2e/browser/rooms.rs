@@ -172,3 +172,41 @@ async fn messages_that_are_too_old_for_the_room_disappear_while_one_looks_at_the
     page.says("beginning", "Older messages were removed.").await;
     page.was_well().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_of_which_one_wants_to_hear_nothing_counts_nowhere_on_any_device() {
+    let Some(two) = two_in_a_room().await else { return };
+    let Two { server, ann, page, other, .. } = &two;
+    let Some(device) = Page::of(server, ann).await else { return };
+    page.click("room-menu").await;
+    page.click("menu-notify").await;
+    page.click("notify-none").await;
+    page.click("notify-submit").await;
+    page.appears("muted").await;
+    device.appears("muted").await;
+    other.say("@ann, are you there?").await;
+    page.shows("@ann, are you there?").await;
+    assert_eq!(device.script("return document.querySelector('.unread');").await, json!(null));
+
+    // For a while, whatever the level says; then of mentions alone.
+    page.click("room-menu").await;
+    page.click("menu-notify").await;
+    page.click("notify-mentions").await;
+    page.choose("notify-snooze", "3600").await;
+    page.click("notify-submit").await;
+    page.until(&gone("notify-dialog")).await;
+    page.appears("muted").await;
+    page.click("room-menu").await;
+    page.click("menu-notify").await;
+    page.choose("notify-snooze", "0").await;
+    page.click("notify-submit").await;
+    device.until(&gone("muted")).await;
+    page.script("location.hash = '';").await;
+    page.appears("no-room").await;
+    other.say("nothing much").await;
+    other.say("but this, @ann").await;
+    page.says("unread", "@1").await;
+    for page in [page, other, &device] {
+        page.was_well().await;
+    }
+}

@@ -136,6 +136,7 @@ export const api = {
   createRoom: (fields) => call('POST', 'rooms', fields),
   updateRoom: (name, fields) => call('PATCH', room(name), fields),
   enter: (name) => call('POST', room(name, '/enter')),
+  notify: (name, setting) => call('PUT', room(name, '/notifications'), setting),
   leave: (name) => call('POST', room(name, '/leave')),
   members: (name, most) => all(room(name, '/members'), 'members', most),
   member: (name, user, change) => call('POST', room(name, `/members/${id(user)}`), change),
@@ -174,6 +175,7 @@ export const api = {
 
   upload: (file, how) => sendFile('POST', 'attachments', file, how),
   avatarUrl: (user, version) => new URL(`users/${id(user)}/avatar?${version}`, base).href,
+  thumbnailUrl: (file) => new URL(`thumbnails/${id(file.id)}`, base).href,
   fileUrl: (file) => new URL(`attachments/${id(file.id)}/${id(file.name)}`, base).href,
 };
 

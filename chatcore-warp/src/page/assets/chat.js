@@ -138,6 +138,12 @@ export class Chat extends EventTarget {
     await this.refresh();
   }
 
+  /** What of a room one wants to be told of: `{level, snooze_until?}`. */
+  async notify(room, setting) {
+    await api.notify(room.id, setting);
+    this.#notify(room, setting);
+  }
+
   async leave(id) {
     await api.leave(id);
     this.#forget(id);
@@ -205,6 +211,7 @@ export class Chat extends EventTarget {
       case 'signal': return room && this.signals.heard(room, frame);
       case 'mark': return room && this.#mark(room, frame);
       case 'membership': return this.refreshSoon();
+      case 'notify': return room && this.#notify(room, frame);
       default: return undefined;
     }
   }
@@ -243,6 +250,12 @@ export class Chat extends EventTarget {
       this.#tell('rooms');
     }
     this.#tell('items', room.id);
+  }
+
+  /** What is to be told of a room was said on one of one's devices. */
+  #notify(room, { level, snooze_until }) {
+    room.notify = { level, snooze_until };
+    this.#tell('rooms');
   }
 
   #gap(room, frame) {

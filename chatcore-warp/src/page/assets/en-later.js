@@ -158,4 +158,10 @@ export const later = {
   'admin.settle_title': 'Settle this report?',
   'admin.settle_text': 'It was dealt with. What you note is kept in the audit.',
   'admin.settled_too': 'Those too that are settled',
+  'notify.what': 'Tell me of',
+  'notify.all': 'Every message',
+  'notify.mentions': 'Messages that mention me',
+  'notify.none': 'Nothing',
+  'notify.snooze': 'Be quiet for',
+  'notify.awake': 'Not at the moment',
 };

@@ -195,4 +195,6 @@ export const en = {
   'admin': 'Administration',
   'invited.banner': 'You are invited to {name}. Log in or register, and you come in.',
   'invited.none': 'This invite link is not good any more.',
+  'notify': 'Notifications',
+  'notify.muted': 'without notifications',
 };

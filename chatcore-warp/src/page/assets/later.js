@@ -48,6 +48,7 @@ export const openDescribe = later(room, 'openDescribe');
 export const openInvite = later(room, 'openInvite');
 export const openWrite = later(room, 'openWrite');
 export const openDirect = later(room, 'openDirect');
+export const openNotify = later(room, 'openNotify');
 export const openLeave = later(room, 'openLeave');
 export const openSanction = later(room, 'openSanction');
 export const openPins = later(message, 'openPins');

@@ -17,8 +17,11 @@ const SHOWN_AUDIO = new Set(['audio/mpeg', 'audio/ogg', 'audio/wav', 'audio/mp4'
 export const isImage = (file) => SHOWN_IMAGES.has(file.content_type);
 
 function image(file) {
+  // In full where there is no smaller one, and where it moves.
+  const small = file.content_type === 'image/gif' ? undefined : file.thumbnail;
+  const { width, height } = small ?? file;
   const picture = el('img', {
-    src: api.fileUrl(file), alt: file.name, loading: 'lazy', decoding: 'async', width: file.width, height: file.height, 'data-testid': 'image',
+    src: small ? api.thumbnailUrl(file) : api.fileUrl(file), alt: file.name, loading: 'lazy', decoding: 'async', width, height, 'data-testid': 'image',
   });
   return el('button', { type: 'button', className: 'image', 'data-image': file.id, 'aria-label': t('image.open', { name: file.name }) }, picture);
 }

@@ -14,6 +14,7 @@ const DAY = 24 * HOUR;
 
 const SLOW = [5, 10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR];
 const RETENTION = [DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY];
+const SNOOZE = [HOUR, 8 * HOUR, DAY, 7 * DAY];
 const SANCTION = [10 * MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY];
 
 /** A choice of a length of time; 0 is `none`. One that is set and not among `lengths` stays a choice. */
@@ -85,6 +86,28 @@ export function openWrite() {
   openForm({
     title: t('direct.new'), testid: 'direct', submit: t('direct.write'), fields: [person('direct-user')],
     action: ({ user }) => openDirect(meant(user)),
+  });
+}
+
+/** What one wants to be told of, on all of one's devices. */
+export function openNotify(room) {
+  const { level, snooze_until: until } = room.notify;
+  const left = Math.max(0, Math.ceil(((until ?? 0) - Date.now()) / 1000 / MINUTE) * MINUTE);
+  openForm({
+    title: t('notify'), testid: 'notify', submit: t('save'),
+    fields: [
+      choice({
+        legend: t('notify.what'), name: 'level', chosen: level,
+        options: [['all', t('notify.all')], ['mentions', t('notify.mentions')], ['none', t('notify.none')]].map(([value, label]) => ({ value, label, testid: `notify-${value}` })),
+      }),
+      lengths({ label: t('notify.snooze'), name: 'snooze', none: t('notify.awake'), among: SNOOZE, chosen: left, testid: 'notify-snooze' }),
+    ],
+    action: async ({ level: chosen, snooze }) => {
+      const setting = { level: chosen };
+      // What was not changed keeps its end to the millisecond.
+      if (Number(snooze) > 0) setting.snooze_until = Number(snooze) === left ? until : Date.now() + Number(snooze) * 1000;
+      await session.chat.notify(room, setting);
+    },
   });
 }
 

@@ -3,7 +3,7 @@
 import { byId, el, iconButton } from './dom.js';
 import { userName } from './elements.js';
 import { pieces, t } from './i18n.js';
-import { openBlock, openDescribe, openInvite, openLeave, openLinks, openPins, openRoomAudit } from './later.js';
+import { openBlock, openDescribe, openInvite, openLeave, openLinks, openNotify, openPins, openRoomAudit } from './later.js';
 import { toggleMembers } from './members-view.js';
 import { openMenu } from './menu.js';
 import { roomName } from './names.js';
@@ -60,6 +60,7 @@ export function setUpRoom() {
   const menu = iconButton('more', t('room.actions'), () => {
     const room = session.chat.current;
     openMenu(menu, [
+      { label: t('notify'), icon: 'bell', testid: 'menu-notify', action: () => openNotify(room) },
       { label: t('pins'), icon: 'pin', testid: 'menu-pins', action: () => openPins(room) },
       room.invites && { label: t('room.invite'), icon: 'plus', testid: 'menu-invite', action: () => openInvite(room) },
       room.owns && { label: t('room.describe'), icon: 'edit', testid: 'menu-describe', action: () => openDescribe(room) },

@@ -68,6 +68,7 @@ export class Room {
     this.slowMode = summary.slow_mode ?? 0;
     this.retention = summary.retention ?? 0;
     this.floor = Math.max(this.floor ?? 0, summary.floor_seq ?? 0);
+    this.notify = summary.notify ?? { level: 'all' };
   }
 
   get name() {
@@ -136,6 +137,17 @@ export class Room {
 
   get unread() {
     return Math.max(0, this.headN - this.readN);
+  }
+
+  /** Whether who is here wants to be told of nothing, for good or for a while. */
+  get muted() {
+    return this.notify.level === 'none' || this.notify.snooze_until > Date.now();
+  }
+
+  /** Of what is unread, what who is here wants to be told of. */
+  get badge() {
+    if (this.muted) return 0;
+    return this.notify.level === 'mentions' ? Math.min(this.mentions, this.unread) : this.unread;
   }
 
   /** All that there is has been read. */

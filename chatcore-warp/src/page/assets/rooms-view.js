@@ -20,7 +20,7 @@ function mark(room) {
   return el('span', { className: here ? 'room-mark here' : 'room-mark' }, userAvatar(room.other), here ? el('span', { className: 'unseen' }, t('member.here')) : null);
 }
 
-function row(room, { id, testid, current, unread, mentions, hint }) {
+function row(room, { id, testid, current, unread, mentions, hint, muted }) {
   const count = unread > 0 ? el(
     'span', { className: mentions > 0 ? 'unread to-me' : 'unread', 'data-testid': 'unread' },
     `${mentions > 0 ? '@' : ''}${unread > 99 ? '99+' : unread}`,
@@ -29,7 +29,8 @@ function row(room, { id, testid, current, unread, mentions, hint }) {
   return el('li', {}, el(
     'button',
     { type: 'button', className: unread > 0 ? 'room-button news' : 'room-button', 'aria-current': current ? 'true' : undefined, 'data-room': id, 'data-testid': testid },
-    mark(room), el('span', { className: 'room-label' }, roomName(room)), hint ? el('span', { className: 'hint' }, hint) : null, count, spoken,
+    mark(room), el('span', { className: 'room-label' }, roomName(room)),
+    muted ? el('span', { className: 'muted', 'data-testid': 'muted' }, icon('quiet'), el('span', { className: 'unseen' }, t('notify.muted'))) : null, hint ? el('span', { className: 'hint' }, hint) : null, count, spoken,
   ));
 }
 
@@ -64,7 +65,7 @@ export function drawRooms() {
   const { chat } = session;
   if (!chat) return;
   fill(byId('joined'), listed(chat).map((room) => {
-    const about = { id: room.id, testid: 'joined-room', current: room === chat.current, unread: room.unread, mentions: room.mentions };
+    const about = { id: room.id, testid: 'joined-room', current: room === chat.current, unread: room.badge, mentions: room.mentions, muted: room.muted };
     const version = JSON.stringify([about, room.kind, room.name, room.other, room.present.has(room.other)]);
     return { version, draw: () => row(room, about) };
   }), chat.known ? t(filter.value ? 'rooms.none_found' : 'rooms.none') : t('loading'));
@@ -76,7 +77,7 @@ export function drawRooms() {
     return { version: JSON.stringify([about, room]), draw: () => row(room, about) };
   }), t('rooms.no_others'));
   byId('visible-part').hidden = chat.visible.length === 0;
-  const unread = [...chat.rooms.values()].reduce((sum, room) => sum + room.unread, 0);
+  const unread = [...chat.rooms.values()].reduce((sum, room) => sum + room.badge, 0);
   document.title = `${unread > 0 ? `(${unread}) ` : ''}${chat.current ? `${isolated(roomTitle(chat.current))} · ` : ''}chatcore`;
 }
 
@@ -97,7 +98,7 @@ export function drawState() {
 export function neighbour(step, unread) {
   const { chat } = session;
   const rooms = listed(chat);
-  const wanted = (room) => !unread || room.unread > 0;
+  const wanted = (room) => !unread || room.badge > 0;
   const at = rooms.indexOf(chat.current);
   for (let i = 1; i <= rooms.length; i += 1) {
     const place = at < 0 && step < 0 ? rooms.length - i : at + step * i;

@@ -158,4 +158,10 @@ export const later = {
   'admin.settle_title': '处理此举报？',
   'admin.settle_text': '已经处理完毕。您的说明会保留在记录中。',
   'admin.settled_too': '包括已处理的',
+  'notify.what': '通知我',
+  'notify.all': '所有消息',
+  'notify.mentions': '提及我的消息',
+  'notify.none': '不通知',
+  'notify.snooze': '暂停通知',
+  'notify.awake': '不暂停',
 };

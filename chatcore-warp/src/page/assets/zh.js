@@ -195,4 +195,6 @@ export const zh = {
   'admin': '服务器管理',
   'invited.banner': '您受邀加入“{name}”。登录或注册后即可加入。',
   'invited.none': '此邀请链接已失效。',
+  'notify': '通知',
+  'notify.muted': '已关闭通知',
 };
