@@ -54,8 +54,8 @@ async fn main() {
         let mut limits = Limits::default();
         limits.turns_per_user = None;
         let chat = Chat::builder(Arc::clone(&store) as _).limits(limits).build().await;
-        let crowd =
-            Crowd { chat: chat.expect("a chat"), rooms: rooms.into(), next: Arc::default() };
+        let (chat, rooms) = (chat.expect("a chat"), rooms.into());
+        let crowd = Crowd { chat, store, rooms, next: Arc::default() };
         for &senders in &senders {
             measure(&crowd, Bare::on(&server).await, name, senders).await;
         }
