@@ -79,8 +79,12 @@ impl Line {
         self.next.commands.is_empty() && self.behind.is_empty()
     }
 
-    /// How many more jobs may be taken in now.
+    /// How many more jobs may be taken in now. None while no further batch could be written: what comes
+    /// then is taken in together, and wakes nobody.
     pub(super) fn space(&self) -> usize {
+        if self.batches >= self.writers {
+            return 0;
+        }
         let space = BATCH.saturating_sub(self.next.commands.len());
         space.min(BEHIND.saturating_sub(self.behind.len()))
     }
@@ -170,4 +174,107 @@ impl Line {
 /// The rooms of a job.
 fn rooms(job: &Job) -> impl Iterator<Item = &RoomId> {
     std::iter::once(&job.command.room).chain(job.more.iter().map(|(command, _)| &command.room))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::room::{Action, Actor};
+
+    /// A command on each of these rooms, to be committed together; `n` tells them apart.
+    fn job(rooms: &[&str], n: i64) -> Job {
+        let mut each = rooms.iter().map(|room| {
+            let room = RoomId::parse(room).expect("valid");
+            let (at, action) = (Timestamp(n), Action::Leave);
+            (Command { room, actor: Actor::System, at, action, inbox: None }, oneshot::channel().0)
+        });
+        let (command, reply) = each.next().expect("a room");
+        Job { command, reply, more: each.collect() }
+    }
+
+    fn line(writers: usize) -> Line {
+        Line::new(writers)
+    }
+
+    /// What the next batch holds, and its commands.
+    fn next(line: &mut Line) -> Option<(Vec<String>, Vec<Command>)> {
+        let (Batch { commands, .. }, _) = line.next(Instant::now())?;
+        let names = commands.iter().map(|c| format!("{}{}", c.room.as_str(), c.at.0)).collect();
+        Some((names, commands))
+    }
+
+    #[test]
+    fn one_writer_takes_what_came_meanwhile_and_no_more_before_it_is_done() {
+        let mut line = line(1);
+        line.extend(vec![job(&["a"], 1), job(&["b"], 1)]);
+        let (names, first) = next(&mut line).expect("a batch");
+        assert_eq!((names, line.space()), (vec!["a1".into(), "b1".into()], 0));
+        line.extend(vec![job(&["a"], 2)]);
+        assert!(next(&mut line).is_none(), "one is being written");
+        line.written(first);
+        assert_eq!(next(&mut line).expect("a batch").0, ["a2"]);
+        assert!(line.is_empty());
+    }
+
+    #[test]
+    fn batches_side_by_side_have_no_room_in_common() {
+        let mut line = line(3);
+        line.extend(vec![job(&["a"], 1)]);
+        let (_, first) = next(&mut line).expect("a batch");
+        line.extend(vec![job(&["a"], 2), job(&["b"], 1), job(&["a"], 3)]);
+        let (names, second) = next(&mut line).expect("a batch beside it");
+        assert_eq!(names, ["b1"]);
+        assert!(next(&mut line).is_none(), "the rest is behind the first");
+        line.written(second);
+        assert!(next(&mut line).is_none());
+        line.written(first);
+        assert_eq!(next(&mut line).expect("a batch").0, ["a2", "a3"], "in their order");
+    }
+
+    #[test]
+    fn what_is_of_several_rooms_keeps_its_place_in_each() {
+        let mut line = line(3);
+        line.extend(vec![job(&["a"], 1)]);
+        let (_, first) = next(&mut line).expect("a batch");
+        // The second waits for `a`; what comes later in `b` must not pass it.
+        line.extend(vec![job(&["a", "b"], 2), job(&["b"], 3), job(&["c"], 4)]);
+        let (names, second) = next(&mut line).expect("a batch beside it");
+        assert_eq!(names, ["c4"]);
+        line.written(first);
+        line.written(second);
+        assert_eq!(next(&mut line).expect("a batch").0, ["a2", "b2", "b3"]);
+    }
+
+    #[test]
+    fn a_small_batch_is_not_written_beside_a_large_one() {
+        let mut line = line(2);
+        line.extend((1..=8).map(|n| job(&["a"], n)).collect());
+        let (_, large) = next(&mut line).expect("a batch");
+        line.extend((1..=3).map(|n| job(&["b"], n)).collect());
+        assert!(next(&mut line).is_none());
+        line.extend(vec![job(&["c"], 1)]);
+        assert_eq!(next(&mut line).expect("half as large").0.len(), 4);
+        assert!(line.space() == 0 && next(&mut line).is_none(), "two are being written");
+        line.written(large);
+        assert!(line.space() > 0);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut line = line(2);
+        line.extend(vec![job(&["a"], 0)]);
+        let (_, first) = next(&mut line).expect("a batch");
+        let mut taken = 0;
+        while line.space() > 0 {
+            line.extend(vec![job(&["a"], taken)]);
+            taken += 1;
+        }
+        assert_eq!(usize::try_from(taken), Ok(BEHIND));
+        line.written(first);
+        assert_eq!(next(&mut line).expect("a batch").0.len(), BATCH);
+        assert!(!line.is_empty(), "the rest comes after it");
+    }
 }

@@ -131,9 +131,16 @@ async fn write(
                 open = taken > 0;
                 line.extend(came);
             }
-            () = sleep_until(line.held_until().unwrap_or_else(Instant::now)),
-                if line.held_until().is_some() => {}
+            () = held(line.held_until()) => {}
         }
+    }
+}
+
+/// Until a batch has waited long enough; for ever, if none waits.
+async fn held(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 
