@@ -26,6 +26,7 @@ pub(in crate::store) struct RoomRow {
     pub(in crate::store) version: i64,
     /// Where in its table this version of it lies, if that is known: PostgreSQL finds it there
     /// at once, however many older ones somebody's long transaction keeps.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite keeps one version"))]
     pub(in crate::store) place: Option<Box<str>>,
     pub(in crate::store) room: Room,
 }
